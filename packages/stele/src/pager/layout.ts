@@ -66,6 +66,8 @@ export const PAGE_RESERVED = 30;
 export const PAGE_CRYPT = 32;
 /** Where the prefix begins, or the payload of an overflow or blob page. */
 export const PAGE_HEADER_BYTES = 80;
+/** The prefix of a tree page; the slots follow at PAGE_PREFIX + pad4(prefix bytes). */
+export const PAGE_PREFIX = PAGE_HEADER_BYTES;
 /** Overflow and blob pages: payload bytes in this page, u32. */
 export const RUN_PAYLOAD_BYTES = 12;
 /** Overflow and blob pages: position of this page in its run, from 0, u32. */
