@@ -1,12 +1,12 @@
 /**
  * Storage: one flat directory of files, and the lock that makes it ours.
  *
- * Names are flat: [a-z0-9.-], no separators. No rename exists: no durable step needs one.
+ * Names are flat: [a-z0-9.-], no separators; `lock.…` is the host's own (names.ts). No rename exists: no durable step needs one.
  * Reads and writes are synchronous (a page in the system's cache costs about a microsecond); syncs come in
  * both forms. "Kernel level" below means: survives the death of the process. "Device level": survives power loss.
  *
  * Failures: every call throws SteleError. DISK_FULL (`unavailable`), IO_ERROR (`unavailable`), NOT_FOUND (`invalid`),
- * PERMISSION (`denied`), LOCKED (`unavailable`), CLOSED (`closed`). A short write is NOT an error of `write`:
+ * PERMISSION (`denied`), LOCKED (`unavailable`), CLOSED (`closed`), FILE_NAME (`invalid`). A short write is NOT an error of `write`:
  * the count tells. `writeAll` in host/files.ts loops and turns a write of nothing into DISK_FULL.
  */
 
@@ -21,14 +21,24 @@ export interface StorageFile {
   readAsync(target: Uint8Array, targetStart: number, length: number, position: number): Promise<number>;
   /** Bytes written, at kernel level; may be fewer than asked (full disk): the caller decides. Grows the file, gaps read as zeros. */
   write(source: Uint8Array, sourceStart: number, length: number, position: number): number;
-  /** Everything written to this file before the call, its length included, reaches the device level. Blocks. */
+  /**
+   * Everything written through this handle before the call, its length included, reaches the device level. Blocks.
+   * What other handles wrote (an earlier process above all) is included under `barrier` only: see {@link markUnsynced}.
+   * After a failure nothing may be believed durable and no later success of this file may be believed either.
+   */
   sync(): void;
-  /** The same, off the calling thread. Several calls in flight are allowed; they resolve in order. */
+  /** The same, off the calling thread where the host can. Several calls in flight are allowed; they settle in order. */
   syncAsync(): Promise<void>;
+  /**
+   * The next sync includes `[position, position + length)` as if it had just been written through this handle. For what
+   * recovery finds at kernel level and is about to build upon: the process that wrote it may have died before its sync.
+   * Costs a rewrite of the range under `writeThrough`, nothing under `barrier`.
+   */
+  markUnsynced(position: number, length: number): void;
   size(): number;
   /** Shrinks or grows (with zeros, without reserving space). Durable only after sync. */
   truncate(size: number): void;
-  /** Idempotent. Does not sync. */
+  /** Idempotent. Does not sync; syncs and reads in flight still settle. */
   close(): void;
 }
 

@@ -112,6 +112,8 @@ class MemoryFile implements StorageFile {
     this.sync();
   }
 
+  markUnsynced(): void {}
+
   size(): number {
     this.#check(false, 'size');
     return this.#blocks.size;

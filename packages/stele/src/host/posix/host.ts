@@ -1,0 +1,39 @@
+/**
+ * The posix host: a directory, the system's clock and randomness, Node's timers, workers and hashing.
+ *
+ * This is the one place where the process's ambient world is handed to the engine.
+ *
+ * Specification: spec/host.md, "Posix host".
+ */
+
+import type { Host } from '../host.ts';
+import { inlineThreads } from '../inline-threads.ts';
+import { nodeClock, nodeRandom, nodeTimers } from './ambient.ts';
+import { nodeHashing } from './hashing.ts';
+import { hasPermission } from './platform.ts';
+import { type PosixStorage, type PosixStorageOptions, posixStorage } from './storage.ts';
+import { workerThreads } from './threads.ts';
+
+/** Options of the storage, and of the threads. */
+export interface PosixHostOptions extends PosixStorageOptions {
+  /** `inline` runs jobs on the caller, in turns. Default `worker`, where allowed. */
+  readonly threads?: 'worker' | 'inline';
+  /** Most job threads at once. Default 2. */
+  readonly threadsMax?: number;
+}
+
+export interface PosixHost extends Host {
+  readonly storage: PosixStorage;
+}
+
+/** The host for a directory, which is made when first written to. Close `threads`, then `storage`. */
+export function posixHost(directory: string, options: PosixHostOptions = {}): PosixHost {
+  const storage = posixStorage(directory, options);
+  const hashing = nodeHashing();
+  const timers = nodeTimers();
+  const isInline = options.threads === 'inline' || !hasPermission('worker') || typeof SharedArrayBuffer === 'undefined';
+  const threads = isInline
+    ? inlineThreads({ storage, hashing, timers })
+    : workerThreads({ transfer: () => storage.transfer(), ...(options.threadsMax === undefined ? {} : { threadsMax: options.threadsMax }) });
+  return { storage, clock: nodeClock(), random: nodeRandom(), timers, hashing, threads };
+}
