@@ -1,0 +1,65 @@
+/**
+ * Proof that a run went where it claims: counters the engine keeps about itself, summed over every opening.
+ *
+ * A model test that never split a page proves nothing about splitting. Each *place* names the figure of
+ * `stats()` that shows it was reached; a run that asks for all places fails when one figure stayed at zero.
+ */
+
+import type { EngineStats } from '../../src/txn/types.ts';
+import type { Step } from './program.ts';
+
+/** Place → section and field of `stats()`; docs/stats.md says what each counts. */
+export const places: Readonly<Record<string, readonly [section: string, field: string]>> = {
+  'a page was split': ['tree', 'splits'],
+  'pages were merged': ['tree', 'merges'],
+  'a large value was written': ['log', 'largeValues'],
+  'a large value moved to overflow pages': ['pages', 'overflowRuns'],
+  'a page was evicted': ['pages', 'evictions'],
+  'a page was flushed': ['flush', 'pagesWritten'],
+  'a horizon moved': ['retention', 'horizonMoves'],
+  'a value was carried': ['log', 'carriedValues'],
+  'a tombstone was swept': ['sweep', 'tombstonesRemoved'],
+  'an expired entry was swept': ['sweep', 'expiredSwept'],
+  'a segment was dropped': ['log', 'segmentsDropped'],
+  'a commit had several parts': ['log', 'multiPartCommits'],
+  'a chain got a spine': ['versions', 'spinesWritten'],
+  'a transaction conflicted': ['transactions', 'conflicts'],
+};
+
+export class Coverage {
+  readonly #figures = new Map<string, number>();
+  readonly #steps = new Map<string, number>();
+
+  /** Adds the figures of one opening; call before close. */
+  add(stats: EngineStats): void {
+    for (const [section, fields] of Object.entries(stats)) {
+      for (const [field, value] of Object.entries(fields)) {
+        if (typeof value === 'number') bump(this.#figures, `${section}.${field}`, value);
+      }
+    }
+  }
+
+  step(step: Step): void {
+    bump(this.#steps, step.step, 1);
+  }
+
+  figure(place: string): number {
+    const [section, field] = places[place] ?? ['', ''];
+    return this.#figures.get(`${section}.${field}`) ?? 0;
+  }
+
+  /** Places no figure shows as reached. */
+  missing(): string[] {
+    return Object.keys(places).filter((place) => this.figure(place) === 0);
+  }
+
+  report(): string {
+    const lines = Object.keys(places).map((place) => `  ${String(this.figure(place)).padStart(12)}  ${place}`);
+    const steps = [...this.#steps].sort().map(([name, count]) => `${name} ${count}`);
+    return `${lines.join('\n')}\n  steps: ${steps.join(', ')}`;
+  }
+}
+
+function bump(map: Map<string, number>, name: string, by: number): void {
+  map.set(name, (map.get(name) ?? 0) + by);
+}

@@ -1,0 +1,304 @@
+/**
+ * Runs a program on an engine beside the reference and stops at the first difference.
+ *
+ * The reference answers first, then the engine is asked. Time stands still unless a step moves the clock. Before
+ * the clock steps back both sides take a snapshot, so that the greatest time given out is the same on both: an engine
+ * may read the clock only when an answer depends on it (spec/transactions.md, "Time").
+ */
+
+import { SteleError } from '../../src/base/errors.ts';
+import type { Commit, Engine, Operation } from '../../src/txn/types.ts';
+import { keyBytes, keyText, onlyKey } from '../reference/keys.ts';
+import { type Moment, type Receipt, Reference } from '../reference/reference.ts';
+import { Divergence, expectSame, type Outcome, outcomeOf, refused } from './answer.ts';
+import { compareRead, compareSkipping } from './ask.ts';
+import type { Coverage } from './coverage.ts';
+import { historyMsOf, operationOf, rulesOf, type Setup, type Step, spanOf, type Write } from './program.ts';
+import { readerOf, Slots } from './slots.ts';
+import type { Target } from './target.ts';
+import { runTransact } from './transact.ts';
+
+export class ModelRun {
+  readonly target: Target;
+  readonly reference: Reference;
+  readonly values: Uint8Array;
+  readonly slots: Slots;
+  readonly #setup: Setup;
+  readonly #coverage: Coverage | undefined;
+  #engine: Engine | undefined;
+  #reported = 0;
+  #durable = 0;
+  /** Writes and reads put to both sides. */
+  operations = 0;
+
+  constructor(target: Target, setup: Setup, values: Uint8Array, coverage?: Coverage) {
+    this.target = target;
+    this.#setup = setup;
+    this.reference = new Reference(historyMsOf(setup.historyMs));
+    this.values = values;
+    this.slots = new Slots(this);
+    this.#coverage = coverage;
+  }
+
+  get engine(): Engine {
+    if (this.#engine === undefined) throw new Error('not open');
+    return this.#engine;
+  }
+
+  /** Hybrid time of the reference. */
+  now(): number {
+    return this.reference.now(this.target.clock.ms);
+  }
+
+  moment(): Moment {
+    return { version: this.reference.version, timeMs: this.now() };
+  }
+
+  async open(): Promise<void> {
+    const outcome = await outcomeOf('open', () => this.target.open());
+    if (outcome.error !== undefined) throw new Divergence('open', 'an engine', outcome.error);
+    this.#engine = outcome.value;
+    expectSame('version after opening', this.reference.version, this.engine.version);
+    this.#reported = this.engine.version;
+    this.engine.onCommitted((first, last) => {
+      if (first !== this.#reported + 1 || last < first)
+        this.#late = new Divergence('onCommitted', `from ${this.#reported + 1}`, `${first} to ${last}`);
+      this.#reported = last;
+    });
+  }
+
+  #late: Divergence | undefined;
+
+  async close(): Promise<void> {
+    this.slots.clear();
+    const engine = this.engine;
+    this.now();
+    this.#coverage?.add(engine.stats());
+    await outcomeOf('close', () => engine.close());
+    this.#engine = undefined;
+    const outcome = await outcomeOf('read after close', () => engine.get(Uint8Array.of(2, 1)));
+    if (outcome.error?.kind !== 'closed')
+      throw new Divergence('read after close', 'an error of kind closed', outcome.error ?? outcome.value);
+  }
+
+  /** Gives back what an ended run holds, also after a failure. Never throws. */
+  async abandon(): Promise<void> {
+    this.slots.clear();
+    await this.#engine?.close().catch(() => {});
+    this.#engine = undefined;
+  }
+
+  /** @throws {Divergence} */
+  async step(step: Step): Promise<void> {
+    this.#coverage?.step(step);
+    await this.#run(step);
+    const { version, visibleVersion, durableVersion } = this.engine;
+    expectSame('version', this.reference.version, version);
+    if (visibleVersion > version || durableVersion > visibleVersion)
+      throw new Divergence('applied ≥ visible ≥ durable', version, [visibleVersion, durableVersion]);
+    if (durableVersion < this.#durable) throw new Divergence('durableVersion falls', this.#durable, durableVersion);
+    this.#durable = durableVersion;
+    if (this.#late !== undefined) throw this.#late;
+  }
+
+  async #run(step: Step): Promise<void> {
+    switch (step.step) {
+      case 'write':
+        return this.#write(step);
+      case 'together':
+        return this.#together(step);
+      case 'clock':
+        return this.#moveClock(step.ms);
+      case 'read': {
+        this.operations++;
+        const asked = readerOf(this, step.of);
+        const what = `${step.read.ask} of ${JSON.stringify(step.of)}`;
+        if (asked === undefined) return;
+        if (!asked.skips) return compareRead(what, step.read, asked.reader, asked.reference);
+        return compareSkipping(what, 'span' in step.read ? spanOf(step.read.span) : {}, asked.reader, asked.reference);
+      }
+      case 'history':
+        this.operations++;
+        return this.#history(step.key, step.limit);
+      case 'changes':
+        this.operations++;
+        return this.#changes(step.back);
+      case 'transact':
+        return runTransact(this, step);
+      case 'retention': {
+        const rules = rulesOf(step).map((rule) => ({ prefix: keyBytes(rule.prefix), historyMs: rule.historyMs }));
+        this.reference.setRetention({ rules }, this.now());
+        return this.engine.setRetention({ rules });
+      }
+      case 'flush':
+      case 'compact':
+      case 'sync':
+        this.now();
+        return this.#care(step.step);
+      case 'verify': {
+        const report = await this.engine.verify();
+        if (!report.ok) throw new Divergence('verify', 'no damage', report.damages);
+        return;
+      }
+      case 'reopen': {
+        const rules = this.reference.rules.map(({ prefix, historyMs }) => ({ prefix: keyBytes(prefix), historyMs }));
+        await this.close();
+        await this.open();
+        return this.engine.setRetention({ rules });
+      }
+      default:
+        return this.slots.step(step);
+    }
+  }
+
+  async #care(what: 'flush' | 'compact' | 'sync'): Promise<void> {
+    const outcome = await outcomeOf<unknown>(what, () => this.engine[what]());
+    if (outcome.error !== undefined) throw new Divergence(what, 'no error', outcome.error);
+    if (what === 'sync') expectSame('durableVersion after sync', this.reference.version, this.engine.durableVersion);
+  }
+
+  #moveClock(ms: number): void {
+    if (ms < 0) {
+      using view = this.engine.snapshot();
+      expectSame('time of a snapshot', this.now(), view.timeMs);
+    }
+    this.target.clock.ms += ms;
+  }
+
+  // ---- writing
+
+  operationsOf(writes: readonly Write[]): Operation[] {
+    const moment = this.moment();
+    return writes.map((write) => {
+      this.operations++;
+      return operationOf(write, this.values, moment.timeMs, (key) => this.reference.entryAt(key, moment)?.version ?? 0);
+    });
+  }
+
+  /** What the reference says to a commit, as an outcome. */
+  expected(work: () => Receipt): Outcome<Receipt> {
+    try {
+      return { value: work() };
+    } catch (error) {
+      if (error instanceof SteleError) return { error };
+      throw error;
+    }
+  }
+
+  /** @throws {Divergence} */
+  compareReceipt(what: string, expected: Outcome<Receipt>, found: Outcome<Commit>, asked?: string): void {
+    if (expected.error !== undefined || found.error !== undefined) {
+      if (expected.error?.code === found.error?.code) return;
+      throw new Divergence(what, expected.error ?? expected.value, found.error ?? found.value);
+    }
+    const { version, timeMs, changed, checksum, durability } = found.value;
+    expectSame(
+      `${what}: [version, time, changed]`,
+      [expected.value.version, expected.value.timeMs, expected.value.changed],
+      [version, timeMs, changed],
+    );
+    if (changed === 0 && checksum !== 0) throw new Divergence(`${what}: checksum`, 0, checksum);
+    if ((asked ?? this.#setup.durability) === 'immediate' && durability !== 'device')
+      throw new Divergence(`${what}: durability`, 'device', durability);
+  }
+
+  async #write(step: Extract<Step, { step: 'write' }>): Promise<void> {
+    const operations = this.operationsOf(step.writes);
+    const expected = this.expected(() => this.reference.commit(operations, this.now(), step.asserted));
+    const options = {
+      ...(step.durability === undefined ? {} : { durability: step.durability }),
+      ...(step.asserted === undefined ? {} : { assertedTimeMs: step.asserted }),
+    };
+    const found = await outcomeOf(step.how, () => this.#issue(step.how, operations, options));
+    this.compareReceipt(step.how, expected, found, step.durability);
+  }
+
+  #issue(
+    how: string,
+    operations: readonly Operation[],
+    options: { durability?: 'immediate' | 'debounced' | 'async'; assertedTimeMs?: number },
+  ): Commit | Promise<Commit> {
+    const [first] = operations;
+    const sync = how === 'putSync' || how === 'batchSync';
+    if (how.startsWith('batch') || first === undefined || operations.length > 1 || first.type === 'check') {
+      return sync ? this.engine.batchSync(operations, options) : this.engine.batch(operations, options);
+    }
+    if (first.type === 'deleteRange')
+      return sync ? this.engine.batchSync(operations, options) : this.engine.deleteRange(first.start, first.end, options);
+    const { type: _, key, ...rest } = first;
+    if (first.type === 'delete')
+      return sync ? this.engine.deleteSync(key, { ...rest, ...options }) : this.engine.delete(key, { ...rest, ...options });
+    return sync
+      ? this.engine.putSync(key, first.value, { ...rest, ...options })
+      : this.engine.put(key, first.value, { ...rest, ...options });
+  }
+
+  async #together(step: Extract<Step, { step: 'together' }>): Promise<void> {
+    const issued = step.batches.map((writes) => {
+      const operations = this.operationsOf(writes);
+      const expected = this.expected(() => this.reference.commit(operations, this.now()));
+      const options = step.durability === undefined ? {} : { durability: step.durability };
+      return { expected, found: outcomeOf('together', () => this.engine.batch(operations, options)) };
+    });
+    let order = 0;
+    for (const [index, { expected, found }] of issued.entries()) {
+      const outcome = await found;
+      this.compareReceipt(`together, batch ${index}`, expected, outcome, step.durability);
+      if (outcome.error === undefined && outcome.value.changed > 0) {
+        if (outcome.value.version <= order)
+          throw new Divergence('together: versions in order of the calls', order + 1, outcome.value.version);
+        order = outcome.value.version;
+      }
+    }
+  }
+
+  // ---- the past
+
+  async #history(key: string, limit: number | undefined): Promise<void> {
+    const truth = this.reference.history(key, this.now());
+    const promised = Math.min(this.reference.historyPromised(key, truth), limit ?? Infinity);
+    const what = `history of ${JSON.stringify(key)}`;
+    const outcome = await outcomeOf(what, () => [...this.engine.history(keyBytes(key), limit === undefined ? {} : { limit })]);
+    if (outcome.error !== undefined) throw new Divergence(what, truth.length, outcome.error);
+    const lines = (list: typeof truth) => list.map((line) => [line.value, line.version, line.timeMs, line.expired]);
+    const told = outcome.value;
+    if (told.length < promised || told.length > (limit ?? Infinity))
+      throw new Divergence(`${what}: number of lines`, `${promised} to ${limit ?? truth.length}`, told.length);
+    expectSame(what, lines(truth.slice(0, told.length)), lines(told));
+  }
+
+  async #changes(back: number): Promise<void> {
+    const from = Math.max(0, this.reference.version - back);
+    const durable = this.engine.durableVersion;
+    const what = `changes from ${from}`;
+    const outcome = await outcomeOf(what, () => [...this.engine.changes(from)]);
+    if (outcome.error !== undefined) {
+      if (outcome.error.code === refused && from < this.reference.changesDroppableBelow()) return;
+      throw new Divergence(what, `${durable - from} commits`, outcome.error);
+    }
+    const told = outcome.value;
+    if (told.length < durable - from || told.length > this.reference.version - from)
+      throw new Divergence(`${what}: commits`, durable - from, told.length);
+    for (const [index, change] of told.entries()) {
+      const version = from + 1 + index;
+      const commit = this.reference.commits[version];
+      expectSame(
+        `${what}: commit`,
+        [version, commit?.timeMs, commit?.assertedTimeMs],
+        [change.version, change.timeMs, change.assertedTimeMs],
+      );
+      const operations = change.operations.map((op) => [keyText(op.key), op.type, op.value, op.expiresAt, op.previousVersion] as const);
+      const effects = (commit?.effects ?? []).map((effect, i) => {
+        const forgotten = operations[i]?.[4] === 0 && this.reference.droppableBelow(onlyKey(effect.key), this.reference.instant()) > 0;
+        return [
+          effect.key,
+          effect.value === undefined ? 'delete' : 'put',
+          effect.value,
+          effect.expiresAt,
+          forgotten ? 0 : effect.previousVersion,
+        ] as const;
+      });
+      expectSame(`${what}: operations of ${version}`, effects, operations);
+    }
+  }
+}

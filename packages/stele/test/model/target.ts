@@ -1,0 +1,65 @@
+/**
+ * What a model run drives: something that opens an engine on the same files again and again, and its clock.
+ */
+
+import { memoryHost } from '../../src/host/memory/host.ts';
+import type { Engine, EngineOptions } from '../../src/txn/types.ts';
+import { type Bug, FakeEngine, fakeStore } from '../reference/fake-engine.ts';
+import { historyMsOf, type Setup } from './program.ts';
+import { SeededRandom } from './random.ts';
+
+/** The program sets it; the host shows it. */
+export interface ModelClock {
+  ms: number;
+}
+
+export interface Target {
+  readonly clock: ModelClock;
+  /** Opens, or opens again after `close()`. */
+  open(): Promise<Engine>;
+}
+
+export type MakeTarget = (setup: Setup) => Target;
+
+/** Where a program's clock starts: 2001, far from 0 and from today. */
+const START_MS = 1_000_000_000_000;
+
+/** The reference behind the byte interface, optionally with a bug. */
+export function fakeTarget(bug?: Bug): MakeTarget {
+  return (setup) => {
+    const clock = { ms: START_MS };
+    const store = fakeStore(historyMsOf(setup.historyMs));
+    return { clock, open: async () => new FakeEngine(store, () => clock.ms, bug) };
+  };
+}
+
+/** The engine on the memory host. */
+export function engineTarget(openEngine: (options: EngineOptions) => Promise<Engine>): MakeTarget {
+  return (setup) => {
+    const clock = { ms: START_MS };
+    const random = new SeededRandom(1);
+    const base = memoryHost({
+      clock: { nowMs: () => clock.ms, monotonicMs: () => performance.now() },
+      random: { fill: (target) => random.fill(target) },
+    });
+    const options = (): EngineOptions => ({
+      host: memoryHost({ storage: base.storage, clock: base.clock, random: base.random }),
+      durability: setup.durability,
+      cacheMemory: setup.cacheMemory,
+      pageSize: setup.pageSize,
+      segmentBytes: setup.segmentBytes,
+      historyRetention: historyMsOf(setup.historyMs),
+      accelerator: setup.accelerator,
+      viewIdleMs: Infinity,
+    });
+    return { clock, open: () => openEngine(options()) };
+  };
+}
+
+/** {@link engineTarget} over the engine of src/txn. */
+export async function realTarget(): Promise<MakeTarget> {
+  const module = (await import(new URL('../../src/txn/engine.ts', import.meta.url).href)) as {
+    openEngine(options: EngineOptions): Promise<Engine>;
+  };
+  return engineTarget(module.openEngine);
+}
