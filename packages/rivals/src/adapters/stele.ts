@@ -1,0 +1,117 @@
+/**
+ * Stele through its byte interface, as a layer above would drive it.
+ *
+ * A key is the keyspace byte 0x02 and the key's text, written by a charCodeAt loop into a buffer that is used again: the engine
+ * keeps no reference to a key or value once the call returned. Values come out through `read` and a decoder that makes the
+ * string from the page itself. Single writes use the blocking form, many in flight the promises.
+ */
+
+import { type Engine, openEngine, posixHost } from 'stele';
+import { fileBytes, writtenBytes } from '../directory.ts';
+import type { Rival, RivalOptions } from '../rival.ts';
+import { decodeBytes, decodeText, keyBytesOf, writeText } from '../text.ts';
+
+export interface SteleRival extends Rival {
+  readonly engine: Engine;
+  /** Bytes of log records on disk; preallocated rest not counted. */
+  logBytes(): number;
+}
+
+/** Buffers of exact length that are used again, for calls that take a whole array. */
+function exactBuffers(lead: number): (text: string) => Uint8Array {
+  const byLength: Uint8Array[] = [];
+  return (text) => {
+    const length = lead + text.length;
+    let buffer = byLength[length];
+    if (buffer === undefined) {
+      buffer = new Uint8Array(length);
+      if (lead === 1) buffer[0] = 2;
+      byLength[length] = buffer;
+    }
+    writeText(text, buffer, lead);
+    return buffer;
+  };
+}
+
+export async function openStele(options: RivalOptions): Promise<SteleRival> {
+  const host = posixHost(options.directory);
+  const engine = await openEngine({
+    host,
+    durability: options.durability,
+    cacheMemory: options.cacheBytes,
+    ...(options.readOnly === true ? { readOnly: true } : {}),
+    ...(options.historyMs === undefined ? {} : { historyRetention: options.historyMs }),
+  });
+  const lookup = new Uint8Array(1200);
+  lookup[0] = 2;
+  const keyOf = exactBuffers(1);
+  const textOf = exactBuffers(0);
+  const manyKeys: Uint8Array[][] = [];
+  const userSpace = { start: Uint8Array.of(2), end: Uint8Array.of(3) };
+  const own = new TextEncoder();
+
+  return {
+    name: 'stele',
+    settings: `durability ${options.durability}, cacheMemory ${options.cacheBytes >> 20} MiB, history ${options.historyMs ?? 'for ever'}`,
+    sharedOpen: false,
+    engine,
+    get: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeText),
+    getBytes: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeBytes),
+    getMany: (keys) => {
+      let buffers = manyKeys[keys.length];
+      if (buffers === undefined) manyKeys[keys.length] = buffers = keys.map(() => new Uint8Array(0));
+      for (let i = 0; i < keys.length; i++) {
+        const text = keys[i]!;
+        if (buffers[i]!.length === text.length + 1) writeText(text, buffers[i]!, 1);
+        else buffers[i] = keyBytesOf(text);
+      }
+      return engine.readMany(buffers, decodeText);
+    },
+    has: (key) => engine.has(keyOf(key)),
+    put: (key, value) => void engine.putSync(keyOf(key), textOf(value)),
+    putTogether: (key, value) => engine.put(keyOf(key), textOf(value)),
+    remove: (key) => void engine.deleteSync(keyOf(key)),
+    batch: (keys, values) => {
+      const operations = keys.map((key, i) => ({ type: 'put' as const, key: keyBytesOf(key), value: own.encode(values[i]!) }));
+      engine.batchSync(operations);
+      return undefined;
+    },
+    scan: () => {
+      let characters = 0;
+      for (const { key, value } of engine.scan(userSpace)) characters += key.length - 1 + value.length;
+      return characters;
+    },
+    scanBatch: () => {
+      let characters = 0;
+      engine.forEach(userSpace, (key, keyLength, bytes, start, end) => {
+        characters += decodeText(key, 1, keyLength).length + decodeText(bytes, start, end).length;
+      });
+      return characters;
+    },
+    range: (start, limit) => {
+      let characters = 0;
+      const range = { start: keyBytesOf(start), end: userSpace.end, limit };
+      engine.forEach(range, (key, keyLength, bytes, from, to) => {
+        characters += decodeText(key, 1, keyLength).length + decodeText(bytes, from, to).length;
+      });
+      return characters;
+    },
+    snapshot: () => {
+      const view = engine.snapshot();
+      return { get: (key) => view.read(lookup, writeText(key, lookup, 1), decodeText), close: () => view.close() };
+    },
+    count: () => engine.count(userSpace),
+    compact: () => engine.compact(),
+    dataBytes: () => fileBytes(options.directory, /^pages\.db$/),
+    logBytes: () => writtenBytes(options.directory, /^log-.*\.seg$/),
+    settle: async () => {
+      await engine.sync();
+      await engine.flush();
+    },
+    close: async () => {
+      await engine.close();
+      await host.threads.close();
+      host.storage.close();
+    },
+  };
+}

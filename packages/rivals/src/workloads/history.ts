@@ -1,0 +1,246 @@
+/** Reads of the past: what an older version costs beside the newest. */
+
+import type { SteleRival } from '../adapters/stele.ts';
+import { drawKeys, keyOf, shuffledIndexes, textOf } from '../data.ts';
+import { inChunks, median, timeMs } from '../measure.ts';
+import { atMost, type Bench, ownRow, type Round } from '../row.ts';
+import { decodeText, keyBytesOf } from '../text.ts';
+import { uniform } from './reads.ts';
+import { putOneByOne } from './writes.ts';
+
+const ours = (bench: Bench): SteleRival => bench.rival as SteleRival;
+const userSpace = { start: Uint8Array.of(2), end: Uint8Array.of(3) };
+
+interface Readable {
+  read(key: Uint8Array, keyBytes: number, decode: typeof decodeText): string | undefined;
+  forEach(range: object, visit: (k: Uint8Array, l: number, bytes: Uint8Array, start: number, end: number) => void): number;
+}
+
+function readAll(from: Readable, keys: readonly Uint8Array[]): number {
+  let found = 0;
+  for (const key of keys) if (from.read(key, key.length, decodeText) !== undefined) found++;
+  return found;
+}
+
+/** Every second entry gets one newer version; then both the newest state and the state before are read, in turns. */
+async function halfSuperseded(bench: Bench): Promise<Round> {
+  const rival = ours(bench);
+  const before = rival.engine.version;
+  const order = shuffledIndexes(bench.settings.keys, bench.settings.seed + 61).subarray(0, bench.settings.keys >> 1);
+  for (let at = 0; at < order.length; at += 1000) {
+    const some = order.subarray(at, at + 1000);
+    await rival.batch(
+      Array.from(some, (index) => keyOf(2 * index)),
+      Array.from(some, (index) => textOf(index, 1)),
+    );
+  }
+  await rival.settle();
+  const draw = uniform(bench, 62);
+  const pace = bench.pace(50_000, 500);
+  return async () => {
+    const keys = drawKeys(pace.operations, draw).map(keyBytesOf);
+    const then = rival.engine.asOf(before);
+    const rate = async (from: Readable): Promise<number> =>
+      median(
+        await inChunks(pace, (begin, end) => {
+          const found = readAll(from, keys.slice(begin, end));
+          if (found !== end - begin) throw new Error(`AS OF found ${found} of ${end - begin}`);
+        }),
+      );
+    const scanRate = async (from: Readable): Promise<number> => {
+      let characters = 0;
+      const ms = await timeMs(() =>
+        from.forEach(userSpace, (_key, _length, bytes, start, end) => void (characters += decodeText(bytes, start, end).length)),
+      );
+      return characters / ms;
+    };
+    const figures = {
+      getRatio: (await rate(then)) / (await rate(rival.engine)),
+      scanRatio: (await scanRate(then)) / (await scanRate(rival.engine)),
+    };
+    then.close();
+    return { figures };
+  };
+}
+
+/** One key with as many versions as there are entries, and one with a single older version. */
+async function deepChain(bench: Bench): Promise<Round> {
+  const rival = (await bench.openAnother('deep')) as SteleRival;
+  const deep = keyOf(1);
+  const shallow = keyOf(3);
+  rival.put(shallow, textOf(0));
+  const first = rival.engine.version;
+  rival.put(shallow, textOf(1));
+  for (let i = 0; i < bench.settings.keys; i++) {
+    rival.put(deep, textOf(i));
+    if (i % 10_000 === 9_999) await new Promise(setImmediate);
+  }
+  await rival.settle();
+  const newest = rival.engine.version;
+  const draw = uniform(bench, 63);
+  const deepKey = keyBytesOf(deep);
+  const shallowKey = keyBytesOf(shallow);
+  return async () => {
+    const versions = Array.from({ length: 200 }, () => Math.min(newest - 1, first + 2 + draw()));
+    const cost = (key: Uint8Array, at: readonly number[]): number => {
+      const times: number[] = [];
+      for (const version of at) {
+        const view = rival.engine.asOf(version);
+        const started = performance.now();
+        const value = view.read(key, key.length, decodeText);
+        times.push(performance.now() - started);
+        view.close();
+        if (value === undefined) throw new Error(`nothing at version ${version}`);
+      }
+      return median(times);
+    };
+    const shallowMs = cost(
+      shallowKey,
+      versions.map(() => first),
+    );
+    const deepMs = cost(deepKey, versions);
+    return { figures: { ratio: deepMs / shallowMs, deepUs: deepMs * 1000, shallowUs: shallowMs * 1000 } };
+  };
+}
+
+/** Ten old entries, then as many new ones behind them as the loaded set holds: the old view must not pay for the new. */
+async function createdLater(bench: Bench): Promise<Round> {
+  const rival = (await bench.openAnother('later')) as SteleRival;
+  const old = Array.from({ length: 10 }, (_, i) => keyOf(i));
+  await rival.batch(
+    old,
+    old.map((_key, i) => textOf(i)),
+  );
+  const version = rival.engine.version;
+  for (let at = 0; at < bench.settings.keys; at += 1000) {
+    const keys = Array.from({ length: Math.min(1000, bench.settings.keys - at) }, (_, i) => keyOf(100 + at + i));
+    await rival.batch(
+      keys,
+      keys.map((_key, i) => textOf(i)),
+    );
+  }
+  return async () => {
+    const view = rival.engine.asOf(version);
+    let found = 0;
+    const scanMs = await timeMs(() => {
+      found = view.forEach(userSpace, () => undefined);
+    });
+    view.close();
+    if (found !== old.length) throw new Error(`AS OF scan found ${found}`);
+    return { figures: { scanMs } };
+  };
+}
+
+/** Everything is deleted; the first entry of the rest stands behind a million tombstones. */
+async function pastTombstones(bench: Bench): Promise<Round> {
+  const rival = ours(bench);
+  const lastKey = keyOf(2 * bench.settings.keys);
+  rival.put(lastKey, textOf(0));
+  await rival.engine.deleteRange(userSpace.start, keyBytesOf(lastKey));
+  const pace = bench.pace(2000, 20);
+  return async () => ({
+    chunks: await inChunks(pace, (from, to) => {
+      for (let i = from; i < to; i++) if (rival.engine.first(userSpace) === undefined) throw new Error('first() found nothing');
+    }),
+  });
+}
+
+/** The same overwrites with all history and with none, chunk by chunk. */
+async function historyCost(bench: Bench): Promise<Round> {
+  const kept = ours(bench);
+  const none = await bench.openAnother('no-history', { historyMs: 0 });
+  const order = shuffledIndexes(bench.settings.keys, bench.settings.seed + 64);
+  for (let at = 0; at < order.length; at += 1000) {
+    const some = order.subarray(at, at + 1000);
+    await none.batch(
+      Array.from(some, (index) => keyOf(2 * index)),
+      Array.from(some, (index) => textOf(index)),
+    );
+  }
+  const draw = uniform(bench, 65);
+  const pace = bench.pace(40_000, 500);
+  return async (round) => {
+    const keys = drawKeys(pace.operations, draw);
+    const off = await inChunks(pace, (from, to) => putOneByOne(none, keys, from, to, round + 3));
+    const on = await inChunks(pace, (from, to) => putOneByOne(kept, keys, from, to, round + 3));
+    return { figures: { ratio: median(off) / median(on), onRate: median(on), offRate: median(off) } };
+  };
+}
+
+const figureRow = { figure: 'getRatio', unit: 'x' } as const;
+const both = (get: number, scan: number) => ({
+  text: `${get}x get / ${scan}x scan`,
+  checks: [
+    { atLeast: get, figure: 'getRatio' },
+    { atLeast: scan, figure: 'scanRatio' },
+  ],
+});
+
+export const historyRows = [
+  ownRow({
+    name: 'as-of-half',
+    title: 'AS OF get / scan against current, half superseded once, versions in cacheMemory',
+    ...figureRow,
+    changes: true,
+    bar: both(0.5, 0.4),
+    goal: both(0.75, 0.7),
+    prepare: halfSuperseded,
+  }),
+  ownRow({
+    name: 'as-of-half-cold',
+    title: "AS OF get / scan against current, versions only in the system's cache",
+    ...figureRow,
+    changes: true,
+    // Room for the tree and its accelerator (about 220 bytes an entry), not for the log beside it.
+    options: (settings) => ({ cacheBytes: Math.max(8 << 20, settings.keys * 230) }),
+    bar: both(0.3, 0.15),
+    goal: both(0.4, 0.3),
+    prepare: halfSuperseded,
+  }),
+  ownRow({
+    name: 'as-of-depth',
+    title: 'AS OF get at depth 10^6 against depth 1',
+    figure: 'ratio',
+    unit: 'x',
+    better: 'less',
+    data: 'empty',
+    changes: true,
+    bar: atMost(3, '3x'),
+    goal: atMost(1.5, '1.5x'),
+    prepare: deepChain,
+  }),
+  ownRow({
+    name: 'as-of-created-later',
+    title: 'AS OF scan past 1 M entries created later (appended)',
+    figure: 'scanMs',
+    unit: 'ms',
+    better: 'less',
+    data: 'empty',
+    changes: true,
+    bar: atMost(1, '1 ms'),
+    goal: atMost(1, '1 ms'),
+    prepare: createdLater,
+  }),
+  ownRow({
+    name: 'first-past-tombstones',
+    title: 'first() past 1 M tombstones',
+    figure: 'chunkUs',
+    unit: 'µs',
+    better: 'less',
+    changes: true,
+    bar: atMost(20, '20 µs'),
+    goal: atMost(20, '20 µs'),
+    prepare: pastTombstones,
+  }),
+  ownRow({
+    name: 'history-cost',
+    title: 'history kept for every overwrite, against history off (time)',
+    figure: 'ratio',
+    unit: 'x',
+    better: 'less',
+    changes: true,
+    bar: atMost(1.6, '1.6x'),
+    goal: atMost(1.25, '1.25x'),
+    prepare: historyCost,
+  }),
+];
