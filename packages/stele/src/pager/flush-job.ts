@@ -1,0 +1,438 @@
+/**
+ * FlushJob: one flush, from the freeze to the durable meta.
+ *
+ *   beginFlush ─▶ step … step ─▶ [sync …] ─▶ finish ─▶ meta k+1 is current
+ *                     └──────────────────────────▶ abort (everything is dirty again, meta k stays)
+ *
+ * Invariants
+ * - Flush rule 3: all pages dirty at `beginFlush` are frozen and the meta names that commit; what is changed later is copied first (PageCache)
+ *   and stays dirty; each `step` writes at most the pages it is given.
+ * - Levels are written from the leaves up, because an inner page holds the places and checksums of its children. A clean inner page is
+ *   written too when a page below it moved. Within a level pages are written in key order, in runs of at least 32 where the file has them.
+ * - Flush rules 2 and 4 live in allocator.ts and page-file.ts; rule 1 (the log is synced through the commit first) is the engine's.
+ * - No frame is evicted, and no place believed, before the meta is durable: until then `abort` can undo everything in memory.
+ *
+ * Specification: spec/file-format.md, "Flush".
+ */
+
+import { invariant } from '../base/errors.ts';
+import type { Bitmap } from './bitmap.ts';
+import { runPages, writeBlob } from './blob.ts';
+import { FROZEN_CLEAN, FROZEN_DIRTY, FROZEN_NOT, FROZEN_WRITTEN, OWNER_TREE } from './frames.ts';
+import * as L from './layout.ts';
+import { LPN_MOVED, LPN_SAVED, LPN_WANTED } from './lpn-table.ts';
+import { BLOB_COUNT, NO_BLOB } from './meta.ts';
+import type { BlobRef, Meta } from './meta.ts';
+import type { PageCache } from './page-cache.ts';
+import type { PageViews } from './page-check.ts';
+import { NO_PAGE } from './page-source.ts';
+
+/** The tree as it stands at the freeze, and what the meta says of its commit. */
+export interface FlushedTree {
+  /** NO_PAGE for an empty tree. */
+  readonly rootLpn: number;
+  readonly height: number;
+  readonly liveCount: number;
+  readonly leafCount?: number;
+  readonly commit: number;
+  readonly timeMs: number;
+  readonly assertedTimeMs: number;
+  readonly logSegment: number;
+  readonly logOffset: number;
+  readonly logChecksum: number;
+  /**
+   * Called for every dirty leaf before it is written, to move large values out of the log. `isLive`: the bytes are the frame itself, what is
+   * changed there stays (in `shared` mode bracket it). Otherwise it is an image only this flush sees: leave it as it is.
+   */
+  readonly onLeaf?: (views: PageViews, byteOffset: number, lpn: number, isLive: boolean) => void;
+}
+
+/** What the meta says that is only known at the end. Missing blobs are empty. */
+export interface FlushEnd {
+  readonly durableSegment: number;
+  readonly durableOffset: number;
+  /** 8 bytes; default: as before. */
+  readonly epoch?: Uint8Array;
+  readonly segmentTable?: Uint8Array;
+  readonly keptRanges?: Uint8Array;
+  readonly spare1?: Uint8Array;
+  readonly spare2?: Uint8Array;
+  readonly isCleanClose?: boolean;
+}
+
+/** Pages gathered for one write: 512 KiB with pages of 8 KiB. */
+const BATCH_PAGES = 64;
+
+/** See the head of the file. */
+export class FlushJob {
+  readonly #cache: PageCache;
+  readonly #tree: FlushedTree;
+  readonly #staging: PageViews;
+  /** Inner pages of the frozen tree by level, in key order. */
+  #inner: number[][] = [];
+  /** Where the walk stands: level being written, parent in #inner[level + 1], slot in that parent. */
+  #level = 0;
+  #parent = 0;
+  #slot = 0;
+  #queue: number[] = [];
+  #moved: number[] = [];
+  #runs: number[] = [];
+  #toWrite: number;
+  #written = 0;
+  #dirtyWritten = 0;
+  #state: 'writing' | 'written' | 'ending' | 'done' | 'aborted' = 'writing';
+
+  constructor(cache: PageCache, tree: FlushedTree) {
+    invariant(!cache.isFlushing, 'one flush at a time');
+    invariant((tree.rootLpn === NO_PAGE) === (tree.height === 0), `root ${tree.rootLpn} at height ${tree.height}`);
+    cache.file.checkWritable();
+    cache.allocator.beginFlush();
+    for (const blob of cache.file.meta.blobs) if (blob.pages > 0) cache.allocator.freeNow(blob.firstPage, blob.pages);
+    this.#cache = cache;
+    this.#tree = tree;
+    this.#staging = cache.staging(BATCH_PAGES);
+    this.#toWrite = this.#freeze();
+    cache.isFlushing = true;
+  }
+
+  /** Dirty pages not yet written; ancestors that must be written as well are not counted. */
+  get pagesLeft(): number {
+    return this.#toWrite - this.#dirtyWritten;
+  }
+
+  /** Pages written so far, ancestors included. */
+  get pagesWritten(): number {
+    return this.#written;
+  }
+
+  /** All pages are written: `finish` is next. */
+  get isWritten(): boolean {
+    return this.#state === 'written';
+  }
+
+  /**
+   * Writes about `pagesMax` pages (about 3 µs each) and returns true when all are written.
+   *
+   * @throws {SteleError} `unavailable` DISK_FULL, IO_ERROR; `corrupt` from onLeaf: then `abort`.
+   */
+  step(pagesMax: number): boolean {
+    if (this.#state === 'written') return true;
+    invariant(this.#state === 'writing', `a flush that is ${this.#state} cannot go on`);
+    if (this.#inner.length === 0) this.#listInnerPages();
+    let budget = pagesMax;
+    while (budget > 0) {
+      budget = this.#gather(budget);
+      const isLevelDone = this.#parent >= this.#parents().length;
+      if (this.#queue.length >= BATCH_PAGES || (isLevelDone && this.#queue.length > 0)) {
+        const batch = this.#queue.splice(0, BATCH_PAGES);
+        this.#writeBatch(batch);
+        budget -= batch.length;
+      } else if (isLevelDone && !this.#nextLevel()) {
+        this.#state = 'written';
+        invariant(this.#dirtyWritten === this.#toWrite, `${this.#toWrite - this.#dirtyWritten} dirty pages are not reachable from the root`);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** For pacing: what was written so far reaches the device. A failed sync is final for the file. */
+  sync(): Promise<void> {
+    return this.#cache.file.syncAsync();
+  }
+
+  /**
+   * Writes the blobs, syncs, writes the meta, syncs: the flush is durable.
+   *
+   * @throws {SteleError} `unavailable` DISK_FULL, IO_ERROR: then `abort`; whether the meta reached the disk may be unknown, and either is safe.
+   */
+  async finish(end: FlushEnd): Promise<Meta> {
+    const { file, allocator } = this.#cache;
+    const { meta, used } = this.#writeBlobs(end);
+    const named = file.writeCount;
+    await file.syncAsync();
+    allocator.attempt(used);
+    file.writeMeta(meta, named);
+    await file.syncAsync();
+    return this.#complete(meta, used);
+  }
+
+  /** The same, blocking. */
+  finishNow(end: FlushEnd): Meta {
+    const { file, allocator } = this.#cache;
+    const { meta, used } = this.#writeBlobs(end);
+    const named = file.writeCount;
+    file.sync();
+    allocator.attempt(used);
+    file.writeMeta(meta, named);
+    file.sync();
+    return this.#complete(meta, used);
+  }
+
+  /** Gives up: everything written is dirty again. Idempotent; nothing after a finish. */
+  abort(): void {
+    if (this.#state === 'done' || this.#state === 'aborted') return;
+    this.#state = 'aborted';
+    const { frames, lpns, allocator } = this.#cache;
+    for (let i = 0; i < this.#runs.length; i += 2) allocator.freeNow(this.#runs[i]!, this.#runs[i + 1]!);
+    for (const lpn of this.#moved) lpns.setPlace(lpn, 0, 0);
+    for (let frame = 0; frame < frames.frameCount; frame++) {
+      const state = frames.frozen[frame]!;
+      if (state === FROZEN_DIRTY || state === FROZEN_WRITTEN) frames.markDirty(frame);
+    }
+    allocator.abortFlush();
+    this.#thaw();
+  }
+
+  /** Marks what this flush must write; returns the number of dirty pages. */
+  #freeze(): number {
+    const { frames, lpns, lpnOf } = this.#cache;
+    let count = 0;
+    for (let frame = 0; frame < frames.frameCount; frame++) {
+      if (frames.owner[frame] !== OWNER_TREE) continue;
+      if (frames.dirty[frame] === 1) {
+        const lpn = lpnOf[frame]!;
+        lpns.state[lpn] = lpns.state[lpn]! | LPN_WANTED;
+        frames.markClean(frame);
+        frames.setFrozen(frame, FROZEN_DIRTY);
+        count++;
+      } else if (frames.level[frame] !== 0) {
+        frames.setFrozen(frame, FROZEN_CLEAN);
+      }
+    }
+    return count;
+  }
+
+  /** From the root down: which frozen inner pages there are, in key order. */
+  #listInnerPages(): void {
+    const { rootLpn, height } = this.#tree;
+    const inner: number[][] = [];
+    for (let level = 0; level < Math.max(1, height); level++) inner.push([]);
+    if (height > 1) inner[height - 1]!.push(rootLpn);
+    for (let level = height - 1; level > 1; level--) {
+      for (const lpn of inner[level]!) {
+        if (!this.#findImage(lpn)) continue;
+        for (let slot = 0; slot < this.#slots; slot++) {
+          const child = this.#childAt(slot);
+          if (this.#isFrozen(child)) inner[level - 1]!.push(child);
+        }
+      }
+    }
+    this.#inner = inner;
+    this.#queueRoot();
+  }
+
+  #parents(): readonly number[] {
+    return this.#inner[this.#level + 1] ?? [];
+  }
+
+  /** Queues wanted children of the next parents until a batch is full or the budget spent; looking at a parent costs one. */
+  #gather(budget: number): number {
+    const { state } = this.#cache.lpns;
+    const parents = this.#parents();
+    while (this.#parent < parents.length && this.#queue.length < BATCH_PAGES && budget > 0) {
+      const parent = parents[this.#parent]!;
+      if (this.#findImage(parent)) {
+        while (this.#slot < this.#slots && this.#queue.length < BATCH_PAGES) {
+          const child = this.#childAt(this.#slot++);
+          if ((state[child]! & LPN_WANTED) === 0) continue;
+          this.#queue.push(child);
+          state[parent] = state[parent]! | LPN_WANTED;
+        }
+        if (this.#slot < this.#slots) break;
+      }
+      this.#parent++;
+      this.#slot = 0;
+      budget--;
+    }
+    return budget;
+  }
+
+  /** One level up. False when the root's level is done. */
+  #nextLevel(): boolean {
+    if (this.#level >= this.#tree.height - 1) return false;
+    this.#level++;
+    this.#parent = 0;
+    this.#slot = 0;
+    this.#queueRoot();
+    return true;
+  }
+
+  /** The root has no parent that would queue it. */
+  #queueRoot(): void {
+    const { height, rootLpn } = this.#tree;
+    if (this.#level === height - 1 && (this.#cache.lpns.state[rootLpn]! & LPN_WANTED) !== 0) this.#queue.push(rootLpn);
+  }
+
+  // The image found last: the frame itself while the page is untouched, else its saved copy.
+  #views!: PageViews;
+  #start = 0;
+  #slots = 0;
+  #slotsStart = 0;
+  #isLive = false;
+  #isDirty = false;
+
+  #isFrozen(lpn: number): boolean {
+    if ((this.#cache.lpns.state[lpn]! & LPN_SAVED) !== 0) return true;
+    const frame = this.#cache.frameOf[lpn]!;
+    return frame >= 0 && this.#cache.frames.frozen[frame] !== FROZEN_NOT;
+  }
+
+  #findImage(lpn: number): boolean {
+    const { lpns, frames, images, frameOf } = this.#cache;
+    if ((lpns.state[lpn]! & LPN_SAVED) !== 0) {
+      const index = images.find(lpn);
+      this.#views = images.viewsOf(index);
+      this.#start = images.startOf(index);
+      this.#isLive = false;
+      this.#isDirty = images.wasDirty(index);
+    } else {
+      const frame = frameOf[lpn]!;
+      if (frame < 0 || frames.frozen[frame] === FROZEN_NOT) return false;
+      this.#views = this.#cache;
+      this.#start = frame * this.#cache.pageBytes;
+      this.#isLive = true;
+      this.#isDirty = frames.frozen[frame] === FROZEN_DIRTY;
+    }
+    const half = this.#start / 2;
+    this.#slots = this.#views.u16[half + L.PAGE_SLOT_COUNT / 2]!;
+    this.#slotsStart = this.#start + L.PAGE_PREFIX + L.pad4(this.#views.u16[half + L.PAGE_PREFIX_BYTES / 2]!);
+    return true;
+  }
+
+  #childAt(slot: number): number {
+    const record = this.#views.u16[(this.#slotsStart + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]!;
+    return this.#views.u32[(this.#start + record) / 4]!;
+  }
+
+  #writeBatch(batch: readonly number[]): void {
+    const { onLeaf } = this.#tree;
+    if (onLeaf !== undefined && this.#level === 0) this.#offerLeaves(batch, onLeaf);
+    const { allocator, file, counters, pageBytes } = this.#cache;
+    for (let done = 0; done < batch.length; ) {
+      const run = allocator.allocate(batch.length - done, { shortest: 1, forFlush: true });
+      this.#runs.push(run.first, run.pages);
+      for (let i = 0; i < run.pages; i++) this.#stage(batch[done + i]!, i, run.first + i);
+      file.writePages(this.#staging.u8, 0, run.first, run.pages);
+      counters.runsWritten++;
+      counters.pagesWritten += run.pages;
+      for (let i = 0; i < run.pages; i++) this.#settle(batch[done + i]!, run.first + i, this.#staging.u32[(i * pageBytes) / 4]!);
+      done += run.pages;
+    }
+    this.#written += batch.length;
+  }
+
+  #offerLeaves(batch: readonly number[], onLeaf: NonNullable<FlushedTree['onLeaf']>): void {
+    for (const lpn of batch) {
+      invariant(this.#findImage(lpn), `page ${lpn} has no image`);
+      if (this.#views.u8[this.#start + L.PAGE_TYPE] === L.TYPE_LEAF) onLeaf(this.#views, this.#start, lpn, this.#isLive);
+    }
+  }
+
+  /** Copies the image of `lpn` to place `index` of the staging buffer in disk form, as page `page`. */
+  #stage(lpn: number, index: number, page: number): void {
+    const { pageBytes, lpns, file } = this.#cache;
+    invariant(this.#findImage(lpn), `page ${lpn} has no image`);
+    const { u8, u16, u32 } = this.#staging;
+    const start = index * pageBytes;
+    u8.set(this.#views.u8.subarray(this.#start, this.#start + pageBytes), start);
+    const slots = start + (this.#slotsStart - this.#start);
+    const slotsEnd = slots + this.#slots * L.SLOT_BYTES;
+    // Free space may hold old contents; they must not reach the disk again.
+    u8.fill(0, slotsEnd, start + u16[(start + L.PAGE_HEAP_START) / 2]!);
+    if (u8[start + L.PAGE_TYPE] === L.TYPE_INNER) {
+      for (let slot = slots; slot < slotsEnd; slot += L.SLOT_BYTES) {
+        const record = start + u16[(slot + L.SLOT_RECORD) / 2]!;
+        const child = u32[record / 4]!;
+        invariant((lpns.state[child]! & LPN_WANTED) === 0 && lpns.place(child) !== 0, `page ${child} is not written before its parent`);
+        u32[record / 4] = lpns.placeLow(child);
+        u32[record / 4 + 1] = lpns.placeHigh(child);
+        u32[record / 4 + 2] = lpns.checksum[child]!;
+      }
+    }
+    file.seal(u8, start, page, this.#tree.commit);
+  }
+
+  /** The page lies at `page` now. */
+  #settle(lpn: number, page: number, checksum: number): void {
+    const { lpns, frames, allocator, frameOf } = this.#cache;
+    this.#findImage(lpn);
+    if (this.#isDirty) this.#dirtyWritten++;
+    const old = lpns.place(lpn);
+    if (old !== 0) allocator.freeNow(old, 1);
+    lpns.setPlace(lpn, page, checksum);
+    lpns.state[lpn] = (lpns.state[lpn]! & ~LPN_WANTED) | LPN_MOVED;
+    this.#moved.push(lpn);
+    if (this.#isLive) frames.setFrozen(frameOf[lpn]!, FROZEN_WRITTEN);
+  }
+
+  #writeBlobs(end: FlushEnd): { meta: Meta; used: Bitmap } {
+    invariant(this.#state === 'written', `a flush that is ${this.#state} cannot finish`);
+    this.#state = 'ending';
+    const { file, allocator, lpns, counters } = this.#cache;
+    const tree = this.#tree;
+    const { commit } = tree;
+    const blobs: BlobRef[] = Array.from({ length: BLOB_COUNT }, () => NO_BLOB);
+    const contents = [undefined, end.segmentTable, end.keptRanges, end.spare1, end.spare2];
+    for (let i = 1; i < BLOB_COUNT; i++) {
+      const bytes = contents[i];
+      if (bytes === undefined || bytes.length === 0) continue;
+      const pages = runPages(bytes.length, file.pageBytes);
+      const run = allocator.allocate(pages, { shortest: pages, forFlush: true });
+      this.#runs.push(run.first, run.pages);
+      blobs[i] = writeBlob(file, bytes, { firstPage: run.first, commit });
+      counters.pagesWritten += run.pages;
+    }
+    const { used, bytes, run } = allocator.sealUsed();
+    this.#runs.push(run.first, run.pages);
+    blobs[0] = writeBlob(file, bytes, { firstPage: run.first, commit });
+    counters.pagesWritten += run.pages;
+    const isEmpty = tree.rootLpn === NO_PAGE;
+    const meta: Meta = {
+      ...file.meta,
+      epoch: end.epoch?.slice() ?? file.meta.epoch,
+      sequence: file.meta.sequence + 1,
+      commit,
+      timeMs: tree.timeMs,
+      assertedTimeMs: tree.assertedTimeMs,
+      logSegment: tree.logSegment,
+      logOffset: tree.logOffset,
+      logChecksum: tree.logChecksum,
+      durableSegment: end.durableSegment,
+      durableOffset: end.durableOffset,
+      rootPage: isEmpty ? 0 : lpns.place(tree.rootLpn),
+      rootChecksum: isEmpty ? 0 : lpns.checksum[tree.rootLpn]!,
+      height: isEmpty ? 0 : tree.height,
+      liveCount: tree.liveCount,
+      leafCount: tree.leafCount ?? 0,
+      pageCount: used.end(),
+      blobs,
+      isCleanClose: end.isCleanClose === true,
+    };
+    return { meta, used };
+  }
+
+  #complete(meta: Meta, used: Bitmap): Meta {
+    this.#state = 'done';
+    this.#cache.file.adoptMeta(meta);
+    this.#cache.allocator.endFlush(used);
+    this.#thaw();
+    return meta;
+  }
+
+  /** Nothing is frozen any more, no page is marked. */
+  #thaw(): void {
+    const { frames, lpns, images, lpnOf } = this.#cache;
+    const keep = ~(LPN_WANTED | LPN_MOVED | LPN_SAVED);
+    for (let frame = 0; frame < frames.frameCount; frame++) {
+      if (frames.frozen[frame] === FROZEN_NOT) continue;
+      frames.setFrozen(frame, FROZEN_NOT);
+      lpns.state[lpnOf[frame]!] = lpns.state[lpnOf[frame]!]! & keep;
+    }
+    for (const lpn of images.lpns) lpns.state[lpn] = lpns.state[lpn]! & keep;
+    for (const lpn of this.#moved) lpns.state[lpn] = lpns.state[lpn]! & keep;
+    images.clear();
+    this.#moved = [];
+    this.#cache.endOfFlush();
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Bounds of a tree page, checked once when it is loaded so that tree code never has to.
+ *
+ * Believed afterwards: type and level; prefix and slots lie before the heap; every record lies in the heap, is aligned, carries only
+ * known flags, and its parts end inside the page; key lengths stay within the longest key; child pages lie inside the file.
+ * Not believed: the order of keys, heads, counts and bounds (`verify` of the tree checks these), and that records do not overlap.
+ *
+ * Specification: spec/file-format.md, "Pages" and "Tree nodes".
+ */
+
+import * as L from './layout.ts';
+
+/** Views over one buffer, and where a page lies in it. */
+export interface PageViews {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+}
+
+/**
+ * The first thing wrong with the tree page at byte `start`, or undefined. Child pointers are in disk form.
+ *
+ * @param expectedLevel what the parent promises; this also forbids cycles.
+ * @param pageLimit children must be smaller.
+ */
+export function checkTreePage(views: PageViews, start: number, pageBytes: number, expectedLevel: number, pageLimit: number): string | undefined {
+  const { u8, u16, u32 } = views;
+  const type = u8[start + L.PAGE_TYPE]!;
+  const level = u8[start + L.PAGE_LEVEL]!;
+  if (type !== L.TYPE_LEAF && type !== L.TYPE_INNER) return `type ${type}, expected a tree page`;
+  if (level !== expectedLevel || (type === L.TYPE_LEAF) !== (level === 0)) return `type ${type} at level ${level}, expected level ${expectedLevel}`;
+  if (u32[(start + L.PAGE_FLAGS) / 4]! !== 0) return 'unknown flags';
+  if (u16[(start + L.PAGE_RESERVED) / 2]! !== 0) return 'reserved bytes are used';
+  for (let at = start + L.PAGE_CRYPT; at < start + L.PAGE_HEADER_BYTES; at += 4) if (u32[at / 4] !== 0) return 'reserved bytes are used';
+
+  const half = start / 2;
+  const slots = u16[half + L.PAGE_SLOT_COUNT / 2]!;
+  const heapStart = u16[half + L.PAGE_HEAP_START / 2]!;
+  const prefixBytes = u16[half + L.PAGE_PREFIX_BYTES / 2]!;
+  const garbage = u16[half + L.PAGE_GARBAGE / 2]!;
+  if (prefixBytes > L.KEY_BYTES_MAX) return `prefix of ${prefixBytes} bytes`;
+  const slotsStart = L.PAGE_PREFIX + L.pad4(prefixBytes);
+  if (heapStart > pageBytes || (heapStart & 3) !== 0 || slotsStart + slots * L.SLOT_BYTES > heapStart) return `${slots} slots and a heap from ${heapStart}`;
+  if (garbage > pageBytes - heapStart) return `${garbage} bytes of garbage in a heap from ${heapStart}`;
+  if (type === L.TYPE_INNER && slots === 0) return 'an inner page without children';
+
+  const suffixMax = L.KEY_BYTES_MAX - prefixBytes;
+  for (let slot = 0; slot < slots; slot++) {
+    const at = (start + slotsStart + slot * L.SLOT_BYTES) / 2;
+    const record = u16[at + L.SLOT_RECORD / 2]!;
+    const suffixBytes = u16[at + L.SLOT_SUFFIX_BYTES / 2]!;
+    if ((record & 3) !== 0 || record < heapStart) return `slot ${slot}: record at ${record}`;
+    if (suffixBytes > suffixMax) return `slot ${slot}: key of ${prefixBytes}+${suffixBytes} bytes`;
+    const wrong =
+      type === L.TYPE_LEAF ? checkLeafRecord(u16, start, record, suffixBytes, pageBytes) : checkInnerRecord(u16, u32, start, record, suffixBytes, pageBytes, pageLimit);
+    if (wrong !== undefined) return `slot ${slot}: ${wrong}`;
+  }
+  return undefined;
+}
+
+function checkLeafRecord(u16: Uint16Array, start: number, record: number, suffixBytes: number, pageBytes: number): string | undefined {
+  if (record + L.LEAF_FIXED_BYTES > pageBytes) return `record at ${record}`;
+  const at = (start + record) / 2;
+  const flags = u16[at + L.LEAF_FLAGS / 2]!;
+  const valueBytes = u16[at + L.LEAF_VALUE_BYTES / 2]!;
+  if ((flags & ~L.LEAF_FLAGS_KNOWN) !== 0) return `unknown flags ${flags}`;
+  if (u16[at + L.LEAF_SUFFIX_BYTES / 2]! !== suffixBytes) return 'the lengths of the key differ between slot and record';
+  let end = record + L.LEAF_FIXED_BYTES;
+  if ((flags & L.LEAF_EXPIRES) !== 0) end += L.LEAF_EXPIRES_BYTES;
+  if ((flags & L.LEAF_ORDINAL) !== 0) end += L.LEAF_ORDINAL_BYTES;
+  if ((flags & L.LEAF_BACK) !== 0) end += L.LEAF_BACK_BYTES;
+  if ((flags & L.LEAF_SPINE) !== 0) {
+    if (end + 2 > pageBytes) return 'the spine lies outside';
+    end += L.pad4(2 + u16[(start + end) / 2]!);
+  }
+  if (end + suffixBytes + valueBytes > pageBytes) return `record from ${record} to ${end + suffixBytes + valueBytes}`;
+  if ((flags & L.LEAF_LARGE) !== 0 && valueBytes !== L.LARGE_BYTES) return `a large reference of ${valueBytes} bytes`;
+  return undefined;
+}
+
+function checkInnerRecord(u16: Uint16Array, u32: Uint32Array, start: number, record: number, suffixBytes: number, pageBytes: number, pageLimit: number): string | undefined {
+  if (record + L.INNER_SUFFIX + suffixBytes > pageBytes) return `record at ${record}`;
+  const at = (start + record) / 2;
+  const child = u32[at / 2]! + u16[at + 2]! * 0x1_0000_0000;
+  if (child < 2 || child >= pageLimit) return `child page ${child} of ${pageLimit}`;
+  if (u16[at + L.INNER_CHILD_RESERVED / 2]! !== 0) return 'reserved bytes are used';
+  if ((u16[at + L.INNER_FLAGS / 2]! & ~L.INNER_FLAGS_KNOWN) !== 0) return `unknown flags ${u16[at + L.INNER_FLAGS / 2]}`;
+  return undefined;
+}
