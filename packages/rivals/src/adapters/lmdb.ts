@@ -10,6 +10,7 @@
  * - `cacheBytes` is ignored: the system's page cache serves it.
  */
 
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { fileBytes } from '../directory.ts';
@@ -72,6 +73,7 @@ export async function openLmdb(options: RivalOptions): Promise<Rival> {
     count: () => db.getCount(),
     compact: async () => {
       compacted = join(options.directory, 'compacted');
+      mkdirSync(compacted, { recursive: true });
       await db.backup(compacted, true);
     },
     dataBytes: () => fileBytes(compacted === '' ? join(options.directory, 'lmdb') : compacted, /\.mdb$/),

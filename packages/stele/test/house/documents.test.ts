@@ -21,7 +21,10 @@ function anchorOf(heading: string): string {
 }
 
 function withoutCode(text: string): string {
-  return text.replace(/^(```|~~~)[\s\S]*?^\1/gm, '').replace(/`[^`\n]*`/g, '');
+  return text
+    .replace(/^(```|~~~)[\s\S]*?^\1/gm, '')
+    .replace(/^ {4}.*$/gm, '')
+    .replace(/`[^`\n]*`/g, '');
 }
 
 test('every relative link leads to a file, and every anchor to a heading', () => {
