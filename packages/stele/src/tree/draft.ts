@@ -34,8 +34,8 @@ import {
   PAGE_PREFIX,
   SLOT_BYTES,
 } from '../pager/layout.ts';
-import { spineOffset } from './entry.ts';
-import type { PageViews } from './entry.ts';
+import { leafSpineOffset } from './page.ts';
+import type { PageViews } from './page.ts';
 
 const DEPTH_MAX = 7;
 const TWO_POW_32 = 4294967296;
@@ -101,9 +101,12 @@ export class EntryDraft {
   }
 }
 
-/** Most bytes a leaf record may take with its whole key: any page of such records can be split in two. */
+/**
+ * Most bytes a leaf record may take with its whole key: any page of such records can be split in two. The 16 bytes
+ * of slack pay for the padding of a longer prefix in the new page.
+ */
 export function entryBytesMax(pageBytes: number): number {
-  return ((pageBytes - PAGE_PREFIX) / 2 - SLOT_BYTES) & ~3;
+  return ((pageBytes - PAGE_PREFIX) / 2 - SLOT_BYTES - 16) & ~3;
 }
 
 /**
@@ -117,13 +120,13 @@ export function inlineValueBytesMax(pageBytes: number, keyBytes: number, draft: 
 
 /** Longest spine that fits an entry with this key whatever its other fields are; never more than 1,024 matters. */
 export function spineBytesMax(pageBytes: number, keyBytes: number): number {
-  const fixed = spineOffset(LEAF_EXPIRES | LEAF_ORDINAL | LEAF_BACK) + 2 + 3;
+  const fixed = leafSpineOffset(LEAF_EXPIRES | LEAF_ORDINAL | LEAF_BACK) + 2 + 3;
   return entryBytesMax(pageBytes) - fixed - keyBytes - LARGE_BYTES - 3;
 }
 
 /** Bytes of the record before its suffix. */
 export function draftOverheadBytes(draft: EntryDraft): number {
-  const offset = spineOffset(draftFlags(draft));
+  const offset = leafSpineOffset(draftFlags(draft));
   return draft.spine === null ? offset : offset + ((2 + draft.spineBytes + 3) & ~3);
 }
 

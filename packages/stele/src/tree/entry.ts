@@ -33,7 +33,6 @@ import {
   LARGE_KIND,
   LARGE_PAGES,
   LEAF_BACK,
-  LEAF_BACK_BYTES,
   LEAF_BACK_CARRIED,
   LEAF_DEPTH_MASK,
   LEAF_DEPTH_SHIFT,
@@ -47,119 +46,116 @@ import {
   PAGE_PREFIX,
   PAGE_PREFIX_BYTES,
 } from '../pager/layout.ts';
+import { leafSpineOffset, leafSuffixOffset } from './page.ts';
+import type { ByteViews, PageViews } from './page.ts';
 
-/** The three views over all page frames; the same bytes seen as bytes, half words and words. */
-export interface PageViews {
-  readonly pageBytes: number;
-  readonly u8: Uint8Array;
-  readonly u16: Uint16Array;
-  readonly u32: Uint32Array;
-}
+export type { ByteViews, PageViews } from './page.ts';
 
 /** Flags that make an entry count 0: it is not there for a reader of the newest state. */
 export const LEAF_DEAD = LEAF_TOMBSTONE | LEAF_SWEPT;
 
+
 const TWO_POW_32 = 4294967296;
 
 /** The ENTRY_ flags of the record. */
-export function flagsAt(pages: PageViews, location: number): number {
+export function flagsAt(pages: ByteViews, location: number): number {
   return pages.u16[location / 2]!;
 }
 
 /** True when the entry counts as live: neither tombstone nor swept. It may still be expired at the reader's time. */
-export function isLiveAt(pages: PageViews, location: number): boolean {
+export function isLiveAt(pages: ByteViews, location: number): boolean {
   return (pages.u16[location / 2]! & LEAF_DEAD) === 0;
 }
 
 /** The commit that wrote the entry. */
-export function commitAt(pages: PageViews, location: number): number {
+export function commitAt(pages: ByteViews, location: number): number {
   return pages.u16[location / 2 + 3]! * TWO_POW_32 + pages.u32[location / 4 + 2]!;
 }
 
 /** Expiry in ms since the epoch; 0 = never. */
-export function expiresAt(pages: PageViews, location: number): number {
+export function expiresAt(pages: ByteViews, location: number): number {
   if ((pages.u16[location / 2]! & LEAF_EXPIRES) === 0) return 0;
   return readU48(pages, location + LEAF_FIXED_BYTES);
 }
 
 /** Ordinal of the operation within its commit. */
-export function ordinalAt(pages: PageViews, location: number): number {
+export function ordinalAt(pages: ByteViews, location: number): number {
   const flags = pages.u16[location / 2]!;
   if ((flags & LEAF_ORDINAL) === 0) return 0;
   return pages.u32[(location + LEAF_FIXED_BYTES + ((flags & LEAF_EXPIRES) << 2)) / 4]!;
 }
 
 /** Commit of the superseded version; 0 = there is none. */
-export function backCommitAt(pages: PageViews, location: number): number {
+export function backCommitAt(pages: ByteViews, location: number): number {
   const flags = pages.u16[location / 2]!;
   return (flags & LEAF_BACK) === 0 ? 0 : readU48(pages, backFieldAt(location, flags));
 }
 
 /** Ordinal of the superseded version in its commit; with {@link isBackCarriedAt} the index of the carried entry. */
-export function backOrdinalAt(pages: PageViews, location: number): number {
+export function backOrdinalAt(pages: ByteViews, location: number): number {
   const flags = pages.u16[location / 2]!;
   return (flags & LEAF_BACK) === 0 ? 0 : pages.u32[(backFieldAt(location, flags) + 8) / 4]!;
 }
 
 /** True when the superseded version is one that its back commit carries, not one that it wrote. */
-export function isBackCarriedAt(pages: PageViews, location: number): boolean {
+export function isBackCarriedAt(pages: ByteViews, location: number): boolean {
   return (pages.u16[location / 2]! & LEAF_BACK_CARRIED) !== 0;
 }
 
 /** The oldest commit at which this key existed, as far as its chain knows; the entry's own commit when it has no past. */
-export function firstCommitAt(pages: PageViews, location: number): number {
+export function firstCommitAt(pages: ByteViews, location: number): number {
   const flags = pages.u16[location / 2]!;
   return (flags & LEAF_BACK) === 0 ? commitAt(pages, location) : readU48(pages, backFieldAt(location, flags) + 12);
 }
 
 /** Superseded versions in the chain, 0 to 7; 7 means 7 or more. */
-export function depthAt(pages: PageViews, location: number): number {
+export function depthAt(pages: ByteViews, location: number): number {
   return (pages.u16[location / 2]! & LEAF_DEPTH_MASK) >> LEAF_DEPTH_SHIFT;
 }
 
 /** Bytes of the spine; 0 when the entry has none. */
-export function spineBytesAt(pages: PageViews, location: number): number {
+export function spineBytesAt(pages: ByteViews, location: number): number {
   const flags = pages.u16[location / 2]!;
-  return (flags & LEAF_SPINE) === 0 ? 0 : pages.u16[(location + spineOffset(flags)) / 2]!;
+  return (flags & LEAF_SPINE) === 0 ? 0 : pages.u16[(location + leafSpineOffset(flags)) / 2]!;
 }
 
 /** Byte offset of the first spine byte in `pages.u8`; meaningful when {@link spineBytesAt} is not 0. */
-export function spineStartAt(pages: PageViews, location: number): number {
-  return location + spineOffset(pages.u16[location / 2]!) + 2;
+export function spineStartAt(pages: ByteViews, location: number): number {
+  return location + leafSpineOffset(pages.u16[location / 2]!) + 2;
 }
 
 /** Byte offset in `pages.u8` of the stored value (or of the large reference). */
-export function valueStartAt(pages: PageViews, location: number): number {
-  return location + suffixOffset(pages, location) + pages.u16[location / 2 + 1]!;
+export function valueStartAt(pages: ByteViews, location: number): number {
+  return location + leafSuffixOffset(pages.u16, location / 2) + pages.u16[location / 2 + 1]!;
 }
 
 /** Bytes stored in the record: the value's length, or 20 for a large reference. */
-export function valueBytesAt(pages: PageViews, location: number): number {
+export function valueBytesAt(pages: ByteViews, location: number): number {
   return pages.u16[location / 2 + 2]!;
 }
 
 /** True when the record holds a reference; then the `large…At` readers apply. */
-export function isLargeAt(pages: PageViews, location: number): boolean {
+export function isLargeAt(pages: ByteViews, location: number): boolean {
   return (pages.u16[location / 2]! & LEAF_LARGE) !== 0;
 }
 
 /** Length of the large value in bytes. */
-export function largeBytesAt(pages: PageViews, location: number): number {
+export function largeBytesAt(pages: ByteViews, location: number): number {
   return readU32(pages.u8, valueStartAt(pages, location));
 }
 
 /** LARGE_IN_LOG or LARGE_IN_OVERFLOW. */
-export function largeKindAt(pages: PageViews, location: number): number {
+export function largeKindAt(pages: ByteViews, location: number): number {
   return pages.u8[valueStartAt(pages, location) + LARGE_KIND]!;
 }
 
 /** First physical page of the overflow run. */
-export function largeFirstPageAt(pages: PageViews, location: number): number {
+export function largeFirstPageAt(pages: ByteViews, location: number): number {
   return readBytesU48(pages.u8, valueStartAt(pages, location) + LARGE_FIRST_PAGE);
 }
 
 /** Pages of the overflow run. */
-export function largePagesAt(pages: PageViews, location: number): number {
+export function largePagesAt(pages: ByteViews, location: number): number {
   return readU32(pages.u8, valueStartAt(pages, location) + LARGE_PAGES);
 }
 
@@ -167,7 +163,7 @@ export function largePagesAt(pages: PageViews, location: number): number {
  * Turns a large reference into one that points at a run of overflow pages, in place. Works on any views, so a flush
  * may apply it to its image of the page and again to the live page. The record keeps its size.
  */
-export function setLargePages(pages: PageViews, location: number, firstPage: number, pageCount: number): void {
+export function setLargePages(pages: ByteViews, location: number, firstPage: number, pageCount: number): void {
   const at = valueStartAt(pages, location);
   pages.u8[at + LARGE_KIND] = LARGE_IN_OVERFLOW;
   writeBytesU48(pages.u8, at + LARGE_FIRST_PAGE, firstPage);
@@ -190,34 +186,15 @@ export function keyOfPageInto(pages: PageViews, base: number, location: number, 
   let from = base + PAGE_PREFIX;
   for (let i = 0; i < prefixBytes; i++) target[i] = u8[from++]!;
   const end = Math.min(prefixBytes + pages.u16[location / 2 + 1]!, target.length);
-  from = location + suffixOffset(pages, location);
+  from = location + leafSuffixOffset(pages.u16, location / 2);
   for (let i = prefixBytes; i < end; i++) target[i] = u8[from++]!;
   return end;
-}
-
-/** Offset of the suffix within the record. */
-export function suffixOffset(pages: PageViews, location: number): number {
-  const flags = pages.u16[location / 2]!;
-  const offset = spineOffset(flags);
-  if ((flags & LEAF_SPINE) === 0) return offset;
-  return offset + ((2 + pages.u16[(location + offset) / 2]! + 3) & ~3);
-}
-
-/** Whole bytes of the record in the heap, a multiple of 4. */
-export function entryBytesAt(pages: PageViews, location: number): number {
-  const half = location / 2;
-  return (suffixOffset(pages, location) + pages.u16[half + 1]! + pages.u16[half + 2]! + 3) & ~3;
-}
-
-/** Offset of the spine's length within a record of these flags: the end of the fixed fields. */
-export function spineOffset(flags: number): number {
-  return LEAF_FIXED_BYTES + ((flags & LEAF_EXPIRES) << 2) + (flags & LEAF_ORDINAL) + ((flags & LEAF_BACK) >> 3) * LEAF_BACK_BYTES;
 }
 
 function backFieldAt(location: number, flags: number): number {
   return location + LEAF_FIXED_BYTES + ((flags & LEAF_EXPIRES) << 2) + (flags & LEAF_ORDINAL);
 }
 
-function readU48(pages: PageViews, at: number): number {
+function readU48(pages: ByteViews, at: number): number {
   return pages.u32[at / 4]! + pages.u16[at / 2 + 2]! * TWO_POW_32;
 }
