@@ -38,7 +38,8 @@ export function expectSame(what: string, expected: Answer, found: Answer): void 
   throw new Divergence(what, expected, found);
 }
 
-function same(a: Answer, b: Answer): boolean {
+/** Equal, byte for byte. */
+export function same(a: Answer, b: Answer): boolean {
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((element, index) => same(element, b[index]));
   if (isEntry(a)) {

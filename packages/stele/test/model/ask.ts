@@ -39,7 +39,8 @@ export function compareSkipping(what: string, span: KeyRange, reader: Reader, re
   if (at < found.length) throw new Divergence(`${what}: shown`, 'no such entry', found[at]);
 }
 
-function askReference(read: Read, reader: ReferenceReader): Answer {
+/** What the reference answers. */
+export function askReference(read: Read, reader: ReferenceReader): Answer {
   switch (read.ask) {
     case 'get':
     case 'read':
@@ -72,7 +73,8 @@ function askReference(read: Read, reader: ReferenceReader): Answer {
   }
 }
 
-async function askEngine(what: string, read: Read, reader: Reader): Promise<Answer> {
+/** What the engine answers. */
+export async function askEngine(what: string, read: Read, reader: Reader): Promise<Answer> {
   switch (read.ask) {
     case 'get':
       return reader.get(keyBytes(read.key));

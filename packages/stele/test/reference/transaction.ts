@@ -5,9 +5,9 @@
  * - Its view is (version, time) of `begin`, overlaid with its own writes in their order.
  * - Its read set is a list of key ranges: what was examined, missing keys and the gaps of a scan included. A point read
  *   of a key the transaction wrote itself examines nothing.
- * - It conflicts when a later commit had an effect on a key of the read set, or an entry it saw alive has expired at the
- *   time of the commit. It conflicts in no other case. Without writes it never conflicts.
- * - Writes are blind: they are a batch, judged at the commit.
+ * - It conflicts when a later commit had an effect on a key of the read set, or a live entry of its view within the read set
+ *   has expired at the time of the commit. It conflicts in no other case. Without writes it never conflicts.
+ * - Puts and deletes are blind: they are a batch, judged at the commit.
  *
  * Specification: spec/transactions.md, "Transactions".
  */
@@ -21,24 +21,28 @@ export class ReferenceTransaction implements ReferenceReader {
   readonly at: Moment;
   readonly operations: Operation[] = [];
   readonly reads: TextRange[] = [];
-  /** The first moment at which something it saw alive, and had not written itself, is gone. */
+  /** The first moment at which a live entry of its view, in what it examined, is gone. */
   earliestExpiry = Infinity;
   readonly #reference: Reference;
+  /** Own writes are judged at the time of the view, also when the reads are asked again at another moment. */
+  readonly #ownTimeMs: number;
 
-  constructor(reference: Reference, at: Moment) {
+  constructor(reference: Reference, at: Moment, ownTimeMs = at.timeMs) {
     this.#reference = reference;
     this.at = at;
+    this.#ownTimeMs = ownTimeMs;
   }
 
+  /** A put or a delete is blind. A range is deleted as it is seen: examined, then one delete per key. */
   write(operation: Operation): void {
-    this.operations.push(operation);
+    if (operation.type !== 'deleteRange') this.operations.push(operation);
+    else for (const { key } of this.scan(operation)) this.operations.push({ type: 'delete', key });
   }
 
   entry(key: Uint8Array): Entry | undefined {
     const text = keyText(key);
-    const found = this.peek(text);
-    if (this.#own(text) === undefined) this.#saw(onlyKey(text), found === undefined ? [] : [found]);
-    return found;
+    if (this.#own(text) === undefined) this.#examine(onlyKey(text));
+    return this.peek(text);
   }
 
   /** Joins what was handed out: to the last entry when the limit ended it, else the whole range. */
@@ -47,9 +51,9 @@ export class ReferenceTransaction implements ReferenceReader {
     const whole = textRange(range);
     const last = found.at(-1);
     if (range.limit === 0) return found;
-    if (found.length !== range.limit || last === undefined) this.#saw(whole, found);
-    else if (range.reverse === true) this.#saw({ start: keyText(last.key), end: whole.end }, found);
-    else this.#saw({ start: whole.start, end: onlyKey(keyText(last.key)).end }, found);
+    if (found.length !== range.limit || last === undefined) this.#examine(whole);
+    else if (range.reverse === true) this.#examine({ start: keyText(last.key), end: whole.end });
+    else this.#examine({ start: whole.start, end: onlyKey(keyText(last.key)).end });
     return found;
   }
 
@@ -74,19 +78,19 @@ export class ReferenceTransaction implements ReferenceReader {
     const own = this.#own(text);
     if (own === undefined) return this.#reference.entryAt(text, this.at);
     if (own.type !== 'put') return undefined;
-    const expiresAt = own.ttlMs === undefined ? own.expiresAt : this.at.timeMs + own.ttlMs;
-    if (expiresAt !== undefined && this.at.timeMs >= expiresAt) return undefined;
+    const expiresAt = own.ttlMs === undefined ? own.expiresAt : this.#ownTimeMs + own.ttlMs;
+    if (expiresAt !== undefined && this.#ownTimeMs >= expiresAt) return undefined;
     return { key: keyBytes(text), value: own.value, version: 0, expiresAt };
   }
 
-  /** Why it may not commit at this time, or undefined. */
-  conflict(nowMs: number): string | undefined {
+  /** Why it may not commit at this time, `newest` being the newest version then; or undefined. */
+  conflict(nowMs: number, newest = this.#reference.version): string | undefined {
     if (this.operations.length === 0) return undefined;
     if (this.earliestExpiry <= nowMs) return `something read expired at ${this.earliestExpiry}`;
     for (const range of this.reads) {
       for (const key of this.#reference.keysIn(range)) {
-        const newest = this.#reference.effectAt(key, this.#reference.version)?.version ?? 0;
-        if (newest > this.at.version) return `${JSON.stringify(key)} was written at ${newest}`;
+        const written = this.#reference.effectAt(key, newest)?.version ?? 0;
+        if (written > this.at.version) return `${JSON.stringify(key)} was written at ${written}`;
       }
     }
     return undefined;
@@ -103,21 +107,17 @@ export class ReferenceTransaction implements ReferenceReader {
     return this.#reference.commit(this.operations, nowMs, assertedTimeMs);
   }
 
-  /** The range joins the read set; entries of version 0 are its own writes. */
-  #saw(range: TextRange, alive: readonly Entry[]): void {
+  #examine(range: TextRange): void {
     this.reads.push(range);
-    for (const { version, expiresAt } of alive) {
-      if (version !== 0 && expiresAt !== undefined) this.earliestExpiry = Math.min(this.earliestExpiry, expiresAt);
+    for (const key of this.#reference.keysIn(range)) {
+      const expiresAt = this.#reference.entryAt(key, this.at)?.expiresAt;
+      if (expiresAt !== undefined) this.earliestExpiry = Math.min(this.earliestExpiry, expiresAt);
     }
   }
 
   /** The newest own operation that decides this key. */
   #own(text: string): Operation | undefined {
-    return this.operations.findLast((operation) =>
-      operation.type === 'deleteRange'
-        ? inRange(text, textRange(operation))
-        : operation.type !== 'check' && keyText(operation.key) === text,
-    );
+    return this.operations.findLast((operation) => operation.type !== 'deleteRange' && keyText(operation.key) === text);
   }
 
   #visible(range?: KeyRange): string[] {
