@@ -78,6 +78,11 @@ export interface RecoverOptions extends LogOptions {
   readonly segments: readonly SegmentInfo[];
   /** Nothing is written, created or removed; the log can only be read. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * The meta vouches that nothing was ever appended behind `from` (clean close, flag cleared on the device before the next append):
+   * the search behind the end, tens of milliseconds for a large prepared segment, is skipped.
+   */
+  readonly endIsKnown?: boolean | undefined;
   /** Called for marks (clean close, kept ranges) met on the way, in order. `body` is a copy. */
   readonly visitMark?: ((kind: number, commit: number, timeMs: number, body: Uint8Array) => void) | undefined;
 }
