@@ -67,7 +67,7 @@ export class FrozenImages {
 
   #addChunk(): PageViews {
     const u8 = new Uint8Array(CHUNK_PAGES * this.#pageBytes);
-    const chunk = { u8, u16: new Uint16Array(u8.buffer), u32: new Uint32Array(u8.buffer) };
+    const chunk = { pageBytes: this.#pageBytes, u8, u16: new Uint16Array(u8.buffer), u32: new Uint32Array(u8.buffer) };
     this.#chunks.push(chunk);
     return chunk;
   }

@@ -286,7 +286,7 @@ export class PageCache implements PageSource {
   staging(pages: number): PageViews {
     if (this.#staging === undefined) {
       const u8 = new Uint8Array(pages * this.pageBytes);
-      this.#staging = { u8, u16: new Uint16Array(u8.buffer), u32: new Uint32Array(u8.buffer) };
+      this.#staging = { pageBytes: this.pageBytes, u8, u16: new Uint16Array(u8.buffer), u32: new Uint32Array(u8.buffer) };
     }
     return this.#staging;
   }

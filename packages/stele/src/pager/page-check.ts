@@ -10,8 +10,9 @@
 
 import * as L from './layout.ts';
 
-/** Views over one buffer, and where a page lies in it. */
+/** Views over one buffer of pages. */
 export interface PageViews {
+  readonly pageBytes: number;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
