@@ -106,6 +106,7 @@ test('the probe chooses barrier on an ordinary directory, and constructing a sto
   const parent = fresh();
   const storage = posixStorage(join(parent, 'db'));
   assert.deepEqual(storage.list(), []);
+  assert.throws(() => storage.open('f'), steleError('invalid', 'NOT_FOUND'));
   assert.throws(() => readFileSync(join(parent, 'db')), { code: 'ENOENT' });
   assert.equal(storage.syncStyle, 'barrier');
   assert.deepEqual(storage.list(), []);

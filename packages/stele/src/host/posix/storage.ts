@@ -12,6 +12,7 @@
 
 import { constants, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { notFound } from '../failures.ts';
 import { checkFileName, isFileName } from '../names.ts';
 import type { ExclusionLock, OpenFileOptions, Storage, StorageFile, SyncStyle } from '../storage.ts';
 import { commitJournal, makeDirectory, syncNames } from './directory.ts';
@@ -97,6 +98,7 @@ export class PosixStorage implements Storage {
     const isReadOnly = options.readOnly === true;
     const mayCreate = options.create === true;
     if (mayCreate) makeDirectory(this.directory);
+    else if (!this.exists(name)) throw notFound(name); // before the probe, which would make the directory
     const access = isReadOnly && !mayCreate ? constants.O_RDONLY : constants.O_RDWR;
     const path = this.#path(name);
     // Probed before the file is opened, so a refusal leaks no descriptor. Read-only handles never sync.
