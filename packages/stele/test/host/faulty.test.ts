@@ -206,6 +206,18 @@ describe('killed processes', () => {
   });
 });
 
+test('writeThrough: marking half of what a dead process wrote makes only that half durable', () => {
+  const storage = prepared({ syncStyle: 'writeThrough' });
+  storage.open('f').write(filled(2048, 2), 0, 2048, 0);
+  const next = storage.killProcess();
+  const file = next.open('f');
+  file.markUnsynced(512, 1024);
+  file.sync();
+  const seen = outcomes(next, sectors);
+  assert.ok(seen.has('12211111') && seen.has('22221111'));
+  for (const text of seen) assert.match(text, /^[12]22[12]1111$/);
+});
+
 describe('failing disks', () => {
   test('a full disk takes what fits, then says DISK_FULL, and overwriting still works', () => {
     const storage = faultyStorage({ capacityBytes: 8192 });
