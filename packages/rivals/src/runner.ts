@@ -1,8 +1,9 @@
 /**
  * The run: rows one after another; in a row, each engine in a fresh process, the rounds of all interleaved.
  *
- * Only one child works at a time. The order of the engines rotates from round to round. An engine that fails leaves the row with its
- * error in the report; the others go on.
+ * Only one child runs at a time: between its turns it is stopped (SIGSTOP), background threads and all, so that no engine's flush or
+ * compaction costs another. The order of the engines rotates from round to round. An engine that fails leaves the row with its error
+ * in the report; the others go on.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -14,6 +15,9 @@ import { type Summary, summarize } from './summary.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const childModule = fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
+
+/** Windows knows no such signals: there the children only wait. */
+const canStop = process.platform !== 'win32';
 
 export interface EngineResult {
   readonly engine: RivalName;
@@ -50,11 +54,13 @@ class Child {
   /** The answer's value; after a failure nothing is asked any more. */
   ask(order: Order): Promise<unknown> {
     if (this.error !== undefined) return Promise.resolve(undefined);
+    if (canStop) this.#process.kill('SIGCONT');
     return new Promise((resolve) => {
       const settle = (value: unknown, error?: string): void => {
         this.#process.off('message', onMessage);
         this.#process.off('exit', onExit);
         if (error !== undefined) this.error = error;
+        if (canStop && order.what !== 'end' && error === undefined) this.#process.kill('SIGSTOP');
         resolve(value);
       };
       const onMessage = (answer: Answer): void => (answer.ok ? settle(answer.value) : settle(undefined, answer.error));
@@ -67,6 +73,7 @@ class Child {
 
   async end(): Promise<void> {
     await this.ask({ what: 'end' });
+    if (canStop) this.#process.kill('SIGCONT');
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process.once('exit', resolve));
     if (this.#process.connected) this.#process.disconnect();

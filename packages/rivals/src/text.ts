@@ -6,13 +6,6 @@ const latin1Slice = (Buffer.prototype as unknown as { latin1Slice: Latin1Slice }
 /** A string from bytes in place; works on any Uint8Array, shared memory included. */
 export const decodeText = (bytes: Uint8Array, start: number, end: number): string => latin1Slice.call(bytes, start, end);
 
-/** A copy of bytes in place, cut from Node's pool. */
-export const decodeBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
-  const copy = Buffer.allocUnsafe(end - start);
-  copy.set(bytes.subarray(start, end));
-  return copy;
-};
-
 /** Writes `text` behind `lead` bytes; returns the end. */
 export function writeText(text: string, target: Uint8Array, lead: number): number {
   const length = text.length;

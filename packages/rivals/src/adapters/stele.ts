@@ -9,7 +9,7 @@
 import { type Engine, openEngine, posixHost } from 'stele';
 import { fileBytes, writtenBytes } from '../directory.ts';
 import type { Rival, RivalOptions } from '../rival.ts';
-import { decodeBytes, decodeText, keyBytesOf, writeText } from '../text.ts';
+import { decodeText, keyBytesOf, writeText } from '../text.ts';
 
 export interface SteleRival extends Rival {
   readonly engine: Engine;
@@ -56,7 +56,7 @@ export async function openStele(options: RivalOptions): Promise<SteleRival> {
     sharedOpen: false,
     engine,
     get: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeText),
-    getBytes: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeBytes),
+    getBytes: (key) => engine.get(keyOf(key)),
     getMany: (keys) => {
       let buffers = manyKeys[keys.length];
       if (buffers === undefined) manyKeys[keys.length] = buffers = keys.map(() => new Uint8Array(0));
