@@ -101,7 +101,7 @@ export class Cursor {
 
   /** To the first entry with a key ≥ the given one (and within the range). */
   seek(key: Uint8Array, keyBytes: number): number {
-    const result = this.#descend(key, keyBytes, true);
+    const result = this.#descend(key, keyBytes);
     if (result !== FOUND) return result;
     const found = searchPage(this.#pages, this.#base, key, keyBytes, 0);
     this.#index = Math.max(found < 0 ? ~found : found, this.#start);
@@ -111,7 +111,7 @@ export class Cursor {
 
   /** To the last entry with a key < the given one (and within the range). */
   seekBefore(key: Uint8Array, keyBytes: number): number {
-    const result = this.#descend(key, keyBytes, true);
+    const result = this.#descend(key, keyBytes);
     if (result !== FOUND) return result;
     const found = searchPage(this.#pages, this.#base, key, keyBytes, 0);
     this.#index = Math.min(found < 0 ? ~found : found, this.#limit) - 1;
@@ -127,7 +127,7 @@ export class Cursor {
   /** To the last entry (of the range). */
   seekLast(): number {
     if (this.#upperBytes >= 0) return this.seekBefore(this.#upper, this.#upperBytes);
-    const result = this.#descend(NO_KEY, -1, true);
+    const result = this.#descend(NO_KEY, -1);
     if (result !== FOUND) return result;
     this.#index = this.#limit - 1;
     if (this.#index >= this.#start) return this.#stand();
@@ -206,7 +206,7 @@ export class Cursor {
   restore(): number {
     if (this.#state === ON_ENTRY) return FOUND;
     if (this.#state !== SAVED) return END;
-    const result = this.#descend(this.#savedKey, this.#savedBytes, false);
+    const result = this.#descend(this.#savedKey, this.#savedBytes);
     this.#state = SAVED;
     if (result !== FOUND) return result;
     const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0);
@@ -230,7 +230,7 @@ export class Cursor {
   }
 
   #seekAfterSaved(): number {
-    const result = this.#descend(this.#savedKey, this.#savedBytes, true);
+    const result = this.#descend(this.#savedKey, this.#savedBytes);
     if (result !== FOUND) return result;
     const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0);
     this.#index = Math.max(found < 0 ? ~found : found + 1, this.#start);
@@ -245,7 +245,7 @@ export class Cursor {
   }
 
   /** Down to the leaf of the key (keyBytes −1: the last leaf). FOUND, MISS, or END for an empty tree. */
-  #descend(key: Uint8Array, keyBytes: number, isBounded: boolean): number {
+  #descend(key: Uint8Array, keyBytes: number): number {
     const pages = this.#pages;
     this.#begin();
     if (this.#height === 0) return END;
@@ -260,7 +260,7 @@ export class Cursor {
     }
     if (!this.#enter(0, lpn)) return MISS;
     this.#openLeaf();
-    if (isBounded) this.#bound();
+    this.#bound();
     return FOUND;
   }
 
