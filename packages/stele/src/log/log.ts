@@ -520,6 +520,8 @@ export class Log {
   #fail(code: string, message: string, cause: unknown): SteleError {
     this.failed = true;
     this.failure ??= cause;
+    // What is no failure of a disk (the end of a simulated machine) is not ours to explain.
+    if (!(cause instanceof SteleError)) throw cause;
     this.#options.logger?.({ level: 'error', message, detail: { code, cause: String(cause) } });
     return new SteleError('unavailable', code, message, { cause, detail: { segment: this.writtenSegment, offset: this.writtenOffset, durableCommit: this.durableCommit } });
   }

@@ -145,6 +145,7 @@ export class SegmentStore {
       if (left > 0) this.#fillFile(current.file(), current, Math.min(current.header.fileBytes, current.prepared + left));
       return this.spare.prepared < segmentBytes || current.prepared < current.header.fileBytes;
     } catch (error) {
+      if (!(error instanceof SteleError)) throw error;
       this.#options.logger?.({ level: 'warn', message: 'preparing a log segment failed', detail: { error: String(error) } });
       return false;
     }
@@ -187,7 +188,7 @@ export class SegmentStore {
   /** In the background; a spare whose sync fails is given up. */
   #syncSpare(spare: Spare, file: StorageFile): void {
     file.syncAsync().catch((error: unknown) => {
-      if (this.spare !== spare) return;
+      if (this.spare !== spare || !(error instanceof SteleError)) return;
       this.spare = undefined;
       this.#discard(spare);
       this.#options.logger?.({ level: 'warn', message: 'sync of a spare log segment failed', detail: { error: String(error) } });
@@ -201,6 +202,7 @@ export class SegmentStore {
       spare.file = undefined;
       this.#options.storage.remove(segmentName(spare.slot));
     } catch (error) {
+      if (!(error instanceof SteleError)) throw error;
       this.#options.logger?.({ level: 'warn', message: 'removing an unused log segment failed', detail: { error: String(error) } });
     }
   }
