@@ -111,7 +111,12 @@ class Composer {
       case 'write':
         return this.#writeStep();
       case 'together':
-        return { step: 'together', batches: this.#times(2, 12, () => this.#times(1, 3, () => this.#write())), ...this.#durability() };
+        return {
+          step: 'together',
+          batches: this.#times(2, 12, () => this.#times(1, 3, () => this.#write())),
+          ...this.#overlapping(),
+          ...this.#durability(),
+        };
       case 'clock':
         return { step: 'clock', ms: random.oneIn(6) ? -random.below(2000) : random.pick([0, 1, 1, 5, 40, 300, 2500]) };
       case 'read':
@@ -231,6 +236,10 @@ class Composer {
       default:
         return { ask, key: this.#key() };
     }
+  }
+
+  #overlapping(): { reads?: string[][] } {
+    return this.#random.oneIn(2) ? {} : { reads: this.#times(1, 4, () => this.#times(1, 8, () => this.#key())) };
   }
 
   #retention(): Step {

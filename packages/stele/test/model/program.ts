@@ -79,8 +79,13 @@ export type Step =
       readonly durability?: Durability;
       readonly asserted?: number;
     }
-  /** Several batches issued in one go, awaited afterwards. */
-  | { readonly step: 'together'; readonly batches: readonly (readonly Write[])[]; readonly durability?: Durability }
+  /** Several batches issued in one go, awaited afterwards; `reads` are asked with getManyAsync before the batch of their index. */
+  | {
+      readonly step: 'together';
+      readonly batches: readonly (readonly Write[])[];
+      readonly reads?: readonly (readonly string[])[];
+      readonly durability?: Durability;
+    }
   | { readonly step: 'clock'; readonly ms: number }
   | { readonly step: 'read'; readonly of: Asked; readonly read: Read }
   | {

@@ -10,7 +10,7 @@ import { SteleError } from '../../src/base/errors.ts';
 import type { Commit, Engine, Operation } from '../../src/txn/types.ts';
 import { keyBytes, keyText, onlyKey } from '../reference/keys.ts';
 import { type Moment, type Receipt, Reference } from '../reference/reference.ts';
-import { Divergence, expectSame, type Outcome, outcomeOf, refused } from './answer.ts';
+import { Divergence, expectSame, type Outcome, outcomeOf, refused, same } from './answer.ts';
 import { compareRead, compareSkipping } from './ask.ts';
 import type { Coverage } from './coverage.ts';
 import { historyMsOf, operationOf, rulesOf, type Setup, type Step, spanOf, type Write } from './program.ts';
@@ -234,11 +234,14 @@ export class ModelRun {
   }
 
   async #together(step: Extract<Step, { step: 'together' }>): Promise<void> {
-    const issued = step.batches.map((writes) => {
+    const reading: Promise<void>[] = [];
+    const issued = step.batches.map((writes, index) => {
+      const keys = step.reads?.[index];
+      if (keys !== undefined) reading.push(handled(this.#overlapping(keys)));
       const operations = this.operationsOf(writes);
       const expected = this.expected(() => this.reference.commit(operations, this.now()));
       const options = step.durability === undefined ? {} : { durability: step.durability };
-      return { expected, found: outcomeOf('together', () => this.engine.batch(operations, options)) };
+      return { expected, found: handled(outcomeOf('together', () => this.engine.batch(operations, options))) };
     });
     let order = 0;
     for (const [index, { expected, found }] of issued.entries()) {
@@ -249,6 +252,22 @@ export class ModelRun {
           throw new Divergence('together: versions in order of the calls', order + 1, outcome.value.version);
         order = outcome.value.version;
       }
+    }
+    await Promise.all(reading);
+  }
+
+  /** Reads in flight while others write: the answer is that of one moment between the call and the end. */
+  async #overlapping(keys: readonly string[]): Promise<void> {
+    this.operations++;
+    const first = this.reference.version;
+    const what = 'getManyAsync between writes';
+    const outcome = await outcomeOf(what, () => this.engine.getManyAsync(keys.map(keyBytes)));
+    if (outcome.error !== undefined) throw new Divergence(what, 'values', outcome.error);
+    for (let version = first; version <= this.reference.version; version++) {
+      const view = this.reference.view({ version, timeMs: this.now() });
+      const values = keys.map((key) => view.entry(keyBytes(key))?.value);
+      if (same(values, outcome.value)) return;
+      if (version === this.reference.version) expectSame(`${what} (no version from ${first} on has these)`, values, outcome.value);
     }
   }
 
@@ -301,4 +320,10 @@ export class ModelRun {
       expectSame(`${what}: operations of ${version}`, effects, operations);
     }
   }
+}
+
+/** A promise that is awaited later, and may reject before that. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

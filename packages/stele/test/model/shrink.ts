@@ -127,7 +127,8 @@ function* simplerSteps(step: Step): Generator<Step> {
   if (step.step === 'together') {
     for (const batches of simplerLists(step.batches, (batch) => simplerLists(batch, simplerWrites)))
       if (batches.length > 0) yield { ...step, batches };
-    for (const writes of step.batches) yield { step: 'write', how: 'batch', writes };
+    if (step.reads !== undefined) yield { step: 'together', batches: step.batches };
+    else for (const writes of step.batches) yield { step: 'write', how: 'batch', writes };
   }
   if (step.step === 'own') for (const write of simplerWrites(step.write)) yield { ...step, write };
   if (step.step === 'transact') {

@@ -20,7 +20,7 @@ export function keyText(key: Uint8Array): string {
 
 /** Inverse of {@link keyText}; fresh bytes. */
 export function keyBytes(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
 export function textRange(range: KeyRange = {}): TextRange {

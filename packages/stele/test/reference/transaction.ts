@@ -110,8 +110,8 @@ export class ReferenceTransaction implements ReferenceReader {
   #examine(range: TextRange): void {
     this.reads.push(range);
     for (const key of this.#reference.keysIn(range)) {
-      const expiresAt = this.#reference.entryAt(key, this.at)?.expiresAt;
-      if (expiresAt !== undefined) this.earliestExpiry = Math.min(this.earliestExpiry, expiresAt);
+      const expiresAt = this.#reference.effectAt(key, this.at.version)?.expiresAt ?? Infinity;
+      if (this.at.timeMs < expiresAt) this.earliestExpiry = Math.min(this.earliestExpiry, expiresAt);
     }
   }
 
