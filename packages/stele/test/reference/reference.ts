@@ -156,11 +156,12 @@ export class Reference {
     const lines: HistoryEntry[] = [];
     let endMs = nowMs;
     for (const { value, version, expiresAt } of [...(this.#effects.get(key) ?? [])].reverse()) {
+      const timeMs = this.timeOf(version);
       if (expiresAt !== undefined && expiresAt <= endMs) {
-        lines.push({ value: undefined, version, timeMs: expiresAt, expired: true });
+        lines.push({ value: undefined, version, timeMs: Math.max(expiresAt, timeMs), expired: true });
       }
-      endMs = this.timeOf(version);
-      lines.push({ value, version, timeMs: endMs, expired: false });
+      lines.push({ value, version, timeMs, expired: false });
+      endMs = timeMs;
     }
     return lines;
   }
