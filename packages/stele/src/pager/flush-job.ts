@@ -19,6 +19,7 @@ import { invariant } from '../base/errors.ts';
 import type { Bitmap } from './bitmap.ts';
 import { runPages, writeBlob } from './blob.ts';
 import { FROZEN_CLEAN, FROZEN_DIRTY, FROZEN_NOT, FROZEN_WRITTEN, OWNER_TREE } from './frames.ts';
+import { FrozenTree } from './frozen-tree.ts';
 import * as L from './layout.ts';
 import { LPN_MOVED, LPN_SAVED, LPN_WANTED } from './lpn-table.ts';
 import { BLOB_COUNT, NO_BLOB } from './meta.ts';
@@ -68,12 +69,7 @@ export class FlushJob {
   readonly #cache: PageCache;
   readonly #tree: FlushedTree;
   readonly #staging: PageViews;
-  /** Inner pages of the frozen tree by level, in key order. */
-  #inner: number[][] = [];
-  /** Where the walk stands: level being written, parent in #inner[level + 1], slot in that parent. */
-  #level = 0;
-  #parent = 0;
-  #slot = 0;
+  readonly #images: FrozenTree;
   #queue: number[] = [];
   #moved: number[] = [];
   #runs: number[] = [];
@@ -91,6 +87,7 @@ export class FlushJob {
     this.#cache = cache;
     this.#tree = tree;
     this.#staging = cache.staging(BATCH_PAGES);
+    this.#images = new FrozenTree(cache, { lpn: tree.rootLpn, height: tree.height });
     this.#toWrite = this.#freeze();
     cache.isFlushing = true;
   }
@@ -118,16 +115,15 @@ export class FlushJob {
   step(pagesMax: number): boolean {
     if (this.#state === 'written') return true;
     invariant(this.#state === 'writing', `a flush that is ${this.#state} cannot go on`);
-    if (this.#inner.length === 0) this.#listInnerPages();
+    const images = this.#images;
     let budget = pagesMax;
     while (budget > 0) {
-      budget = this.#gather(budget);
-      const isLevelDone = this.#parent >= this.#parents().length;
-      if (this.#queue.length >= BATCH_PAGES || (isLevelDone && this.#queue.length > 0)) {
+      budget = images.gather(this.#queue, BATCH_PAGES, budget);
+      if (this.#queue.length >= BATCH_PAGES || (images.isLevelDone && this.#queue.length > 0)) {
         const batch = this.#queue.splice(0, BATCH_PAGES);
         this.#writeBatch(batch);
         budget -= batch.length;
-      } else if (isLevelDone && !this.#nextLevel()) {
+      } else if (images.isLevelDone && !images.nextLevel()) {
         this.#state = 'written';
         invariant(this.#dirtyWritten === this.#toWrite, `${this.#toWrite - this.#dirtyWritten} dirty pages are not reachable from the root`);
         return true;
@@ -203,111 +199,9 @@ export class FlushJob {
     return count;
   }
 
-  /** From the root down: which frozen inner pages there are, in key order. */
-  #listInnerPages(): void {
-    const { rootLpn, height } = this.#tree;
-    const inner: number[][] = [];
-    for (let level = 0; level < Math.max(1, height); level++) inner.push([]);
-    if (height > 1) inner[height - 1]!.push(rootLpn);
-    for (let level = height - 1; level > 1; level--) {
-      for (const lpn of inner[level]!) {
-        if (!this.#findImage(lpn)) continue;
-        for (let slot = 0; slot < this.#slots; slot++) {
-          const child = this.#childAt(slot);
-          if (this.#isFrozen(child)) inner[level - 1]!.push(child);
-        }
-      }
-    }
-    this.#inner = inner;
-    this.#queueRoot();
-  }
-
-  #parents(): readonly number[] {
-    return this.#inner[this.#level + 1] ?? [];
-  }
-
-  /** Queues wanted children of the next parents until a batch is full or the budget spent; looking at a parent costs one. */
-  #gather(budget: number): number {
-    const { state } = this.#cache.lpns;
-    const parents = this.#parents();
-    while (this.#parent < parents.length && this.#queue.length < BATCH_PAGES && budget > 0) {
-      const parent = parents[this.#parent]!;
-      if (this.#findImage(parent)) {
-        while (this.#slot < this.#slots && this.#queue.length < BATCH_PAGES) {
-          const child = this.#childAt(this.#slot++);
-          if ((state[child]! & LPN_WANTED) === 0) continue;
-          this.#queue.push(child);
-          state[parent] = state[parent]! | LPN_WANTED;
-        }
-        if (this.#slot < this.#slots) break;
-      }
-      this.#parent++;
-      this.#slot = 0;
-      budget--;
-    }
-    return budget;
-  }
-
-  /** One level up. False when the root's level is done. */
-  #nextLevel(): boolean {
-    if (this.#level >= this.#tree.height - 1) return false;
-    this.#level++;
-    this.#parent = 0;
-    this.#slot = 0;
-    this.#queueRoot();
-    return true;
-  }
-
-  /** The root has no parent that would queue it. */
-  #queueRoot(): void {
-    const { height, rootLpn } = this.#tree;
-    if (this.#level === height - 1 && (this.#cache.lpns.state[rootLpn]! & LPN_WANTED) !== 0) this.#queue.push(rootLpn);
-  }
-
-  // The image found last: the frame itself while the page is untouched, else its saved copy.
-  #views!: PageViews;
-  #start = 0;
-  #slots = 0;
-  #slotsStart = 0;
-  #isLive = false;
-  #isDirty = false;
-
-  #isFrozen(lpn: number): boolean {
-    if ((this.#cache.lpns.state[lpn]! & LPN_SAVED) !== 0) return true;
-    const frame = this.#cache.frameOf[lpn]!;
-    return frame >= 0 && this.#cache.frames.frozen[frame] !== FROZEN_NOT;
-  }
-
-  #findImage(lpn: number): boolean {
-    const { lpns, frames, images, frameOf } = this.#cache;
-    if ((lpns.state[lpn]! & LPN_SAVED) !== 0) {
-      const index = images.find(lpn);
-      this.#views = images.viewsOf(index);
-      this.#start = images.startOf(index);
-      this.#isLive = false;
-      this.#isDirty = images.wasDirty(index);
-    } else {
-      const frame = frameOf[lpn]!;
-      if (frame < 0 || frames.frozen[frame] === FROZEN_NOT) return false;
-      this.#views = this.#cache;
-      this.#start = frame * this.#cache.pageBytes;
-      this.#isLive = true;
-      this.#isDirty = frames.frozen[frame] === FROZEN_DIRTY;
-    }
-    const half = this.#start / 2;
-    this.#slots = this.#views.u16[half + L.PAGE_SLOT_COUNT / 2]!;
-    this.#slotsStart = this.#start + L.PAGE_PREFIX + L.pad4(this.#views.u16[half + L.PAGE_PREFIX_BYTES / 2]!);
-    return true;
-  }
-
-  #childAt(slot: number): number {
-    const record = this.#views.u16[(this.#slotsStart + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]!;
-    return this.#views.u32[(this.#start + record) / 4]!;
-  }
-
   #writeBatch(batch: readonly number[]): void {
     const { onLeaf } = this.#tree;
-    if (onLeaf !== undefined && this.#level === 0) this.#offerLeaves(batch, onLeaf);
+    if (onLeaf !== undefined && this.#images.level === 0) this.#offerLeaves(batch, onLeaf);
     const { allocator, file, counters, pageBytes } = this.#cache;
     for (let done = 0; done < batch.length; ) {
       const run = allocator.allocate(batch.length - done, { shortest: 1, forFlush: true });
@@ -323,21 +217,23 @@ export class FlushJob {
   }
 
   #offerLeaves(batch: readonly number[], onLeaf: NonNullable<FlushedTree['onLeaf']>): void {
+    const images = this.#images;
     for (const lpn of batch) {
-      invariant(this.#findImage(lpn), `page ${lpn} has no image`);
-      if (this.#views.u8[this.#start + L.PAGE_TYPE] === L.TYPE_LEAF) onLeaf(this.#views, this.#start, lpn, this.#isLive);
+      invariant(images.find(lpn), `page ${lpn} has no image`);
+      if (images.views.u8[images.start + L.PAGE_TYPE] === L.TYPE_LEAF) onLeaf(images.views, images.start, lpn, images.isLive);
     }
   }
 
   /** Copies the image of `lpn` to place `index` of the staging buffer in disk form, as page `page`. */
   #stage(lpn: number, index: number, page: number): void {
     const { pageBytes, lpns, file } = this.#cache;
-    invariant(this.#findImage(lpn), `page ${lpn} has no image`);
+    const images = this.#images;
+    invariant(images.find(lpn), `page ${lpn} has no image`);
     const { u8, u16, u32 } = this.#staging;
     const start = index * pageBytes;
-    u8.set(this.#views.u8.subarray(this.#start, this.#start + pageBytes), start);
-    const slots = start + (this.#slotsStart - this.#start);
-    const slotsEnd = slots + this.#slots * L.SLOT_BYTES;
+    u8.set(images.views.u8.subarray(images.start, images.start + pageBytes), start);
+    const slots = start + (images.slotsStart - images.start);
+    const slotsEnd = slots + images.slots * L.SLOT_BYTES;
     // Free space may hold old contents; they must not reach the disk again.
     u8.fill(0, slotsEnd, start + u16[(start + L.PAGE_HEAP_START) / 2]!);
     if (u8[start + L.PAGE_TYPE] === L.TYPE_INNER) {
@@ -356,14 +252,15 @@ export class FlushJob {
   /** The page lies at `page` now. */
   #settle(lpn: number, page: number, checksum: number): void {
     const { lpns, frames, allocator, frameOf } = this.#cache;
-    this.#findImage(lpn);
-    if (this.#isDirty) this.#dirtyWritten++;
+    const images = this.#images;
+    images.find(lpn);
+    if (images.wasDirty) this.#dirtyWritten++;
     const old = lpns.place(lpn);
     if (old !== 0) allocator.freeNow(old, 1);
     lpns.setPlace(lpn, page, checksum);
     lpns.state[lpn] = (lpns.state[lpn]! & ~LPN_WANTED) | LPN_MOVED;
     this.#moved.push(lpn);
-    if (this.#isLive) frames.setFrozen(frameOf[lpn]!, FROZEN_WRITTEN);
+    if (images.isLive) frames.setFrozen(frameOf[lpn]!, FROZEN_WRITTEN);
   }
 
   #writeBlobs(end: FlushEnd): { meta: Meta; used: Bitmap } {

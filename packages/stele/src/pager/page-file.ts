@@ -21,11 +21,12 @@ import { readFully, writeAll, writeZeros } from '../host/files.ts';
 import type { Hashing } from '../host/host.ts';
 import type { Storage, StorageFile } from '../host/storage.ts';
 import { PAGE_CHECKSUM, PAGE_COMMIT, PAGE_CRYPT, PAGE_FLAGS, PAGE_HEADER_BYTES, PAGE_ID_HIGH, PAGE_ID_LOW, PAGE_RESERVED, PAGE_SIZES, PAGE_TYPE, RUN_INDEX, RUN_PAYLOAD_BYTES } from './layout.ts';
-import { FEATURES, META_BYTES, NO_BLOB, decodeMeta, encodeMeta } from './meta.ts';
-import type { Meta, MetaSlot } from './meta.ts';
+import { FEATURES, META_BYTES, NO_BLOB, encodeMeta } from './meta.ts';
+import type { Meta } from './meta.ts';
+import { chooseMeta, isUnfinishedCreation, readMetaSlots } from './meta-slots.ts';
 
 export const PAGES_FILE = 'pages.db';
-const PAGE_SIZE_MAX = 32768;
+
 
 export interface PageFileOptions {
   readonly storage: Storage;
@@ -103,12 +104,7 @@ export class PageFile {
     if (!options.storage.exists(PAGES_FILE)) return 'missing';
     const file = options.storage.open(PAGES_FILE, { readOnly: true });
     try {
-      if (readMetaSlots(file).some((slot) => slot.state === 'meta')) return 'present';
-      // Creation writes two pages, all zero but for the first meta; the first flush puts its meta behind that.
-      const size = file.size();
-      if (size > 2 * PAGE_SIZE_MAX) return 'present';
-      const bytes = new Uint8Array(size);
-      return isZero(bytes, Math.min(META_BYTES, size), readFully(file, bytes, 0, size, 0)) ? 'unfinished' : 'present';
+      return isUnfinishedCreation(file) ? 'unfinished' : 'present';
     } finally {
       file.close();
     }
@@ -117,7 +113,7 @@ export class PageFile {
   /** Creates the file with meta 0 of the empty tree, and syncs it and its name. */
   static create(options: CreatePageFile): PageFile {
     const { storage, pageBytes } = options;
-    if (!PAGE_SIZES.includes(pageBytes)) throw new SteleError('invalid', 'INVALID_OPTION', `page size ${pageBytes}, expected one of ${PAGE_SIZES.join(', ')}`);
+    if (!PAGE_SIZES.includes(pageBytes)) throw new SteleError('invalid', 'OPTION_INVALID', `page size ${pageBytes}, expected one of ${PAGE_SIZES.join(', ')}`);
     const meta: Meta = {
       pageBytes,
       compatibleFeatures: 0,
@@ -344,39 +340,4 @@ export class PageFile {
     this.failure ??= error;
     return error;
   }
-}
-
-
-/** Both slots. The place of slot 1 depends on the page size, which slot 0 says unless it is unusable: then each size is tried. */
-function readMetaSlots(file: StorageFile): [MetaSlot, MetaSlot] {
-  const first = decodeMeta(readSlot(file, 0), 0);
-  if (first.state === 'meta') {
-    const second = decodeMeta(readSlot(file, first.meta.pageBytes), 1);
-    if (second.state === 'meta' && second.meta.pageBytes !== first.meta.pageBytes) return [first, { state: 'damaged', reason: 'another page size' }];
-    return [first, second];
-  }
-  for (const pageBytes of PAGE_SIZES) {
-    const second = decodeMeta(readSlot(file, pageBytes), 1);
-    if (second.state === 'meta' && second.meta.pageBytes === pageBytes) return [first, second];
-  }
-  return [first, { state: 'damaged', reason: 'not found at any page size' }];
-}
-
-function readSlot(file: StorageFile, position: number): Uint8Array {
-  const bytes = new Uint8Array(META_BYTES);
-  return bytes.subarray(0, readFully(file, bytes, 0, META_BYTES, position));
-}
-
-function chooseMeta(slots: readonly MetaSlot[], useOlder: boolean): { meta: Meta; olderMeta: Meta | undefined } {
-  const metas = slots.flatMap((slot) => (slot.state === 'meta' ? [slot.meta] : [])).sort((a, b) => b.sequence - a.sequence);
-  if (useOlder) metas.shift();
-  const [meta, olderMeta] = metas;
-  if (meta === undefined) {
-    const reasons = slots.map((slot, i) => `slot ${i}: ${slot.state === 'damaged' ? slot.reason : slot.state}`).join('; ');
-    throw new SteleError('corrupt', 'META_DAMAGED', `${PAGES_FILE} has no usable ${useOlder ? 'older ' : ''}meta page: ${reasons}`, { detail: { reasons } });
-  }
-  if (olderMeta !== undefined && olderMeta.databaseId.some((byte, i) => byte !== meta.databaseId[i])) {
-    throw new SteleError('corrupt', 'META_DAMAGED', `${PAGES_FILE}: the meta pages name different databases`);
-  }
-  return { meta, olderMeta };
 }
