@@ -308,7 +308,7 @@ export class ModelRun {
       );
       const operations = change.operations.map((op) => [keyText(op.key), op.type, op.value, op.expiresAt, op.previousVersion] as const);
       const effects = (commit?.effects ?? []).map((effect, i) => {
-        const forgotten = operations[i]?.[4] === 0 && this.reference.droppableBelow(onlyKey(effect.key), this.reference.instant()) > 0;
+        const forgotten = operations[i]?.[4] === 0 && this.reference.horizonOf(onlyKey(effect.key), this.reference.instant()).version > 0;
         return [
           effect.key,
           effect.value === undefined ? 'delete' : 'put',

@@ -26,7 +26,7 @@ import type {
 import { FakeReader } from './fake-reader.ts';
 import { FakeTransaction, FakeView } from './fake-views.ts';
 import { keyBytes, keyText, textRange } from './keys.ts';
-import { type Moment, type Receipt, Reference, type ReferenceReader } from './reference.ts';
+import { isBelow, type Moment, type Receipt, Reference, type ReferenceReader } from './reference.ts';
 import type { Instant } from './retention.ts';
 
 /** Each is one line somewhere below or in fake-views.ts. */
@@ -176,10 +176,10 @@ export class FakeEngine extends FakeReader implements Engine {
     return this.asOf(this.reference.versionAtAsserted(timeMs), options);
   }
 
-  /** Whether a view of this version, opened when this had been dropped, is refused there. */
-  forgot(range: KeyRange, version: number, dropped: Instant): boolean {
-    if (this.bug === 'refuses what is promised' && version < dropped.version) return true;
-    return version < this.reference.droppableBelow(textRange(range), dropped);
+  /** Whether this view, opened when this had been dropped, is refused there. */
+  forgot(range: KeyRange, view: Moment, dropped: Instant): boolean {
+    if (this.bug === 'refuses what is promised' && view.version < dropped.version) return true;
+    return isBelow(view, this.reference.horizonOf(textRange(range), dropped));
   }
 
   history(key: Uint8Array, options: { limit?: number } = {}): IterableIterator<HistoryEntry> {

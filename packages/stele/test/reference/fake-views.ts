@@ -14,7 +14,7 @@ export class FakeView extends FakeReader implements View {
   readonly version: number;
   readonly timeMs: number;
   readonly #engine: FakeEngine;
-  readonly #forgot: (range: KeyRange, version: number) => boolean;
+  readonly #forgot: (range: KeyRange) => boolean;
   readonly #skips: boolean;
   #closed = false;
 
@@ -25,8 +25,7 @@ export class FakeView extends FakeReader implements View {
     this.timeMs = at.timeMs;
     this.#skips = options.skipExpired === true;
     const { dropped } = engine.store;
-    const forgotten = dropped !== undefined && at.version < dropped.version;
-    this.#forgot = forgotten ? (range, version) => engine.forgot(range, version, dropped) : () => false;
+    this.#forgot = dropped === undefined ? () => false : (range) => engine.forgot(range, at, dropped);
   }
 
   protected override source(range: KeyRange): ReferenceReader {
@@ -34,7 +33,7 @@ export class FakeView extends FakeReader implements View {
     const { reference, bug } = this.#engine;
     const version = bug === 'view follows the newest version' ? reference.version : this.version;
     const view = reference.view({ version, timeMs: this.timeMs });
-    if (!this.#forgot(range, this.version)) {
+    if (!this.#forgot(range)) {
       if (bug !== 'reverse scan skips one') return view;
       const scan = (asked?: ScanRange) => view.scan(asked).slice(asked?.reverse === true ? 1 : 0);
       return { ...view, scan, look: scan };
@@ -46,7 +45,7 @@ export class FakeView extends FakeReader implements View {
 
   /** The view without what is forgotten. */
   #left(view: ReferenceReader): Pick<ReferenceReader, 'scan' | 'look' | 'count' | 'nth'> {
-    const scan = (range: ScanRange = {}) => view.scan(range).filter((entry) => !this.#forgot(rangeOf(entry.key), this.version));
+    const scan = (range: ScanRange = {}) => view.scan(range).filter((entry) => !this.#forgot(rangeOf(entry.key)));
     return { scan, look: scan, count: (range) => scan(range).length, nth: (range, n) => scan(range)[n] };
   }
 

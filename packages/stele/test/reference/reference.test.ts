@@ -216,11 +216,19 @@ test('what a rule lets go is everything below the newest commit recorded at leas
     { prefix: bytes('a/1'), historyMs: 0 },
   ];
   reference.setRetention({ rules }, reference.now(30));
-  const below = (range: { start: string; end: string | undefined }) => reference.droppableBelow(range, reference.instant());
+  const below = (range: { start: string; end: string | undefined }) => reference.horizonOf(range, reference.instant()).version;
   assert.deepEqual([below(onlyKey('a')), below(onlyKey('a/2')), below(onlyKey('a/1x'))], [0, 2, 4]);
   assert.deepEqual([below(all), below({ start: 'a/', end: 'a/0' }), below({ start: 'b', end: undefined })], [4, 2, 0]);
   reference.setRetention({ rules: [{ prefix: bytes(''), historyMs: Infinity }] }, reference.now(30));
   assert.equal(below(onlyKey('a/2')), 2);
+});
+
+test('a rule of 0 keeps the newest state alone: no version of before, no time of before', () => {
+  const reference = new Reference(0);
+  reference.commit([put('a', '1')], reference.now(10));
+  reference.now(15);
+  const mayRefuse = (version: number, timeMs: number) => reference.view({ version, timeMs }).mayBeExpired({});
+  assert.deepEqual([mayRefuse(0, 0), mayRefuse(1, 10), mayRefuse(1, 14), mayRefuse(1, 15)], [true, true, true, false]);
 });
 
 test('history is promised down to the value that was shown at the horizon', () => {

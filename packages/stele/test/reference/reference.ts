@@ -147,7 +147,7 @@ export class Reference {
         live(range)
           .slice(n, n + 1)
           .map(entry)[0],
-      mayBeExpired: (range) => at.version < this.droppableBelow(textRange(range), opened),
+      mayBeExpired: (range) => isBelow(at, this.horizonOf(textRange(range), opened)),
     };
   }
 
@@ -168,10 +168,11 @@ export class Reference {
 
   /** How many of those lines, from the newest, the engine must know. */
   historyPromised(key: string, lines: readonly HistoryEntry[]): number {
-    const horizon = this.droppableBelow(onlyKey(key), this.instant());
-    const horizonMs = this.timeOf(horizon);
-    const shown = this.entryAt(key, { version: horizon, timeMs: horizonMs })?.version;
-    const promised = (line: HistoryEntry) => line.version > horizon || (line.expired ? line.timeMs > horizonMs : line.version === shown);
+    const { version, timeMs } = this.horizonOf(onlyKey(key), this.instant());
+    const horizon = { version, timeMs: Math.max(timeMs, this.timeOf(version)) };
+    const shown = this.entryAt(key, horizon)?.version;
+    const promised = (line: HistoryEntry) =>
+      line.version > version || (line.expired ? line.timeMs > horizon.timeMs : line.version === shown);
     return lines.findLastIndex(promised) + 1;
   }
 
@@ -240,8 +241,9 @@ export class Reference {
     return { version: this.version, nowMs: this.#nowMs, epochs: this.#retention.epochs };
   }
 
-  droppableBelow(range: TextRange, at: Instant): number {
-    return this.#retention.droppableBelow(range, at);
+  /** Views of this range may be refused below. */
+  horizonOf(range: TextRange, at: Instant): Moment {
+    return this.#retention.horizonOf(range, at);
   }
 
   /** `changes(from)` may be refused below this. */
@@ -279,6 +281,11 @@ export class Reference {
     }
     return low;
   }
+}
+
+/** Below in version or in time: a refusal is allowed. */
+export function isBelow(view: Moment, horizon: Moment): boolean {
+  return view.version < horizon.version || view.timeMs < horizon.timeMs;
 }
 
 /** Applies `reverse`, `limit` and `values` of a scan to the live keys of its range. */

@@ -3,11 +3,11 @@
  *
  * The engine moves its horizons when it likes (at a flush, a compaction, a sweep), so no test can say what is gone.
  * It can say what *may* be gone: the horizon of a rule at hybrid time `now` is the newest commit recorded at or before
- * `now - historyMs`, and no version at or above the horizon of a key is ever refused. A horizon only rises: what was
+ * `now - historyMs`, and no view at or above the horizon of a key is ever refused. A horizon only rises: what was
  * droppable once is never promised again, even when the rule becomes longer.
  *
  * Invariants
- * - `droppableBelow(range)` never falls as time passes.
+ * - `horizonOf(range)` never falls as time passes.
  * - It is 0 for a key whose rules were all Infinity: everything is promised.
  *
  * Specification: spec/transactions.md, "Retention".
@@ -60,15 +60,20 @@ export class Retention {
     this.#rules = rules.rules.map((rule) => ({ prefix: keyText(rule.prefix), historyMs: rule.historyMs }));
   }
 
-  /** Views of a version below this may be refused for this range, views at or above may not. */
-  droppableBelow(range: TextRange, at: Instant): number {
-    let bound = 0;
+  /**
+   * A view of these keys may be refused when its version or its time lies below this, and only then. A rule of 0 keeps the
+   * newest state alone, so its horizon is now; another rule's horizon has a version and no time of its own.
+   */
+  horizonOf(range: TextRange, at: Instant): { version: number; timeMs: number } {
+    const horizon = { version: 0, timeMs: 0 };
     for (const key of this.#samples(range)) {
       for (const epoch of this.#epochsUntil(at)) {
-        bound = Math.max(bound, this.#horizon(historyOf(epoch.rules, key), epoch));
+        const historyMs = historyOf(epoch.rules, key);
+        horizon.version = Math.max(horizon.version, this.#horizon(historyMs, epoch));
+        if (historyMs === 0) horizon.timeMs = Math.max(horizon.timeMs, epoch.endMs);
       }
     }
-    return bound;
+    return horizon;
   }
 
   /** The log itself is kept as long as the longest history: commits above this are there for `changes`. */
