@@ -101,6 +101,11 @@ export class CommitReader implements CommitView {
     return false;
   }
 
+  /** Segment of the record that holds the operation given last. */
+  get operationSegment(): number {
+    return this.#recordSegment;
+  }
+
   meta(index: number): Uint8Array {
     const bytes = this.partCount > 1 ? this.#metaBytes : this.scanner.body.bytes;
     let at = this.partCount > 1 ? 0 : this.scanner.body.metaStart;
