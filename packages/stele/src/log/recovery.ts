@@ -139,7 +139,13 @@ function settle(options: RecoverOptions, found: ReturnType<typeof findSegments>,
     removed = true;
   }
   if (options.endIsKnown !== true) zeroRest(current.file(), scanner.nextOffset, current.prepared);
-  for (const segment of store.all()) if (segment.number >= knownDurable.segment || segment === current) segment.file().sync();
+  for (const segment of store.all()) {
+    if (segment.number < knownDurable.segment && segment !== current) continue;
+    // Found at kernel level, perhaps written by a process that died before its sync.
+    const from = segment.number === knownDurable.segment ? Math.min(knownDurable.offset, segment.end) : 0;
+    segment.file().markUnsynced(from, segment.end - from);
+    segment.file().sync();
+  }
   for (const { slot, generation, fileBytes } of found.unused) {
     if (store.spare === undefined && (generation === 0 ? fileBytes <= segmentBytes : generation > 0 && fileBytes === segmentBytes)) {
       store.spare = { slot, generation, prepared: fileBytes, file: undefined };

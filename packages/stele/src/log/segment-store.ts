@@ -101,10 +101,9 @@ export class SegmentStore {
       writeAll(spare.file, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
       spare.file.sync();
       if (fresh) storage.syncDirectory();
-      spare.file.close();
-      const state = { end: SEGMENT_HEADER_BYTES, lastCommit: next.firstCommit - 1, sealed: false, prepared: spare.prepared, readOnly: false };
+      // The same handle goes on: a sync covers for certain only what was written through its own.
+      const state = { end: SEGMENT_HEADER_BYTES, lastCommit: next.firstCommit - 1, sealed: false, prepared: spare.prepared, readOnly: false, file: spare.file };
       const segment = new Segment(storage, spare.slot, header, state);
-      segment.file();
       if (!fresh) this.spare = undefined;
       this.adopt(segment);
       return segment;

@@ -30,7 +30,7 @@ export class Segment implements BlockFile {
   readonly #readOnly: boolean;
   #file: StorageFile | undefined;
 
-  constructor(storage: Storage, slot: number, header: SegmentHeader, state: { readonly end: number; readonly lastCommit: number; readonly sealed: boolean; readonly prepared: number; readonly readOnly: boolean }) {
+  constructor(storage: Storage, slot: number, header: SegmentHeader, state: { readonly end: number; readonly lastCommit: number; readonly sealed: boolean; readonly prepared: number; readonly readOnly: boolean; readonly file?: StorageFile }) {
     this.#storage = storage;
     this.#readOnly = state.readOnly;
     this.name = segmentName(slot);
@@ -43,6 +43,7 @@ export class Segment implements BlockFile {
     this.lastCommit = state.lastCommit;
     this.sealed = state.sealed;
     this.prepared = state.prepared;
+    this.#file = state.file;
   }
 
   /** @throws {SteleError} `invalid` NOT_FOUND when the file was removed under us. */
