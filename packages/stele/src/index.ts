@@ -1,1 +1,9 @@
-export const x = 1;
+/** The public door of the package: re-exports only. */
+export { SteleError, type ErrorKind } from './base/errors.ts';
+export type { Host } from './host/host.ts';
+export { faultyHost } from './host/faulty/host.ts';
+export { memoryHost } from './host/memory/host.ts';
+export { memoryStorage } from './host/memory/storage.ts';
+export { posixHost } from './host/posix/host.ts';
+export { openEngine, openEngineSync } from './txn/engine.ts';
+export type * from './txn/types.ts';

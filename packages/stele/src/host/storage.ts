@@ -68,9 +68,11 @@ export interface Storage {
   syncDirectory(): void;
   /**
    * Takes the directory exclusively; dies with its holder. Must be taken before anything is written.
+   * `shared`: together with other shared holders, against an exclusive one.
+   *
    * @throws {SteleError} `unavailable` LOCKED, saying who holds it where that is known.
    */
-  lock(): ExclusionLock;
+  lock(options?: { readonly shared?: boolean }): ExclusionLock;
   /** Structured-clone-able description from which a thread of this process can reopen this storage, or undefined (inline only). */
   transfer?(): unknown;
   /** Releases threads and descriptors the storage itself holds; files close on their own. Idempotent. */

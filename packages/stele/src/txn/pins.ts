@@ -17,6 +17,8 @@
 export interface Pin {
   /** What is seen: commits up to this one. */
   readonly commit: number;
+  /** At what time: expiry is judged by it. */
+  readonly timeMs: number;
   /** Engine ticks at the last use; for idle expiry. */
   lastUsedMs: number;
   readonly openedAtMs: number;
@@ -68,6 +70,10 @@ export class Pins {
   /** Reading threads register here; undefined takes them away. */
   setForeign(pins: ForeignPins | undefined): void {
     this.#foreign = pins;
+  }
+
+  get hasForeign(): boolean {
+    return this.#foreign !== undefined && this.#foreign.count() > 0;
   }
 
   /** Smallest pinned commit, Infinity when nothing is pinned. */

@@ -26,9 +26,9 @@ export interface KeptRange {
   historyMs: number;
 }
 
-/** Kept ranges as a view captures them: the claim at the time of opening. */
+/** Kept ranges as a view captures them: the claim at the time of opening. A key is answerable from (keptFrom, keptFromMs) on. */
 export interface KeptClaim {
-  readonly ranges: readonly { readonly prefix: Uint8Array; readonly keptFrom: number }[];
+  readonly ranges: readonly { readonly prefix: Uint8Array; readonly keptFrom: number; readonly keptFromMs: number }[];
 }
 
 const EMPTY = new Uint8Array(0);
@@ -92,6 +92,12 @@ export class Retention {
     return ranges.length === 1 ? 0 : ranges.indexOf(longestMatch(ranges, key, keyBytes)!);
   }
 
+  /** Oldest commit a view opened now may claim for the key. */
+  keptFromOf(key: Uint8Array, keyBytes: number, applied: number): number {
+    const range = longestMatch(this.#ranges, key, keyBytes)!;
+    return range.historyMs === 0 ? Math.max(range.keptFrom, applied) : range.keptFrom;
+  }
+
   /** True when no view outside the open ones can ever ask for a version superseded now. */
   keepsNothing(key: Uint8Array, keyBytes: number): boolean {
     return this.historyMsOf(key, keyBytes) === 0;
@@ -115,9 +121,18 @@ export class Retention {
     return moved;
   }
 
-  /** What a view opened now may claim. `applied` is the newest commit. */
-  claim(applied: number): KeptClaim {
-    return { ranges: this.#ranges.map((range) => ({ prefix: range.prefix, keptFrom: range.historyMs === 0 ? Math.max(range.keptFrom, applied) : range.keptFrom })) };
+  /**
+   * What a view opened now may claim. `applied` is the newest commit; `sweptMs` the greatest expiry of anything removed
+   * for good, before which no time can be asked for where nothing is kept.
+   */
+  claim(applied: number, sweptMs: number): KeptClaim {
+    return {
+      ranges: this.#ranges.map(({ prefix, keptFrom, historyMs }) => ({
+        prefix,
+        keptFrom: historyMs === 0 ? Math.max(keptFrom, applied) : keptFrom,
+        keptFromMs: historyMs === Number.POSITIVE_INFINITY && keptFrom === 0 ? 0 : sweptMs,
+      })),
+    };
   }
 
   /**
@@ -138,28 +153,32 @@ export class Retention {
   }
 }
 
-/** Is `commit` answerable for `key` under the claim? */
-export function isKept(claim: KeptClaim, key: Uint8Array, keyBytes: number, commit: number): boolean {
-  return longestMatch(claim.ranges, key, keyBytes)!.keptFrom <= commit;
+/** Is (commit, time) answerable for `key` under the claim? */
+export function isKept(claim: KeptClaim, key: Uint8Array, keyBytes: number, commit: number, timeMs: number): boolean {
+  return reaches(longestMatch(claim.ranges, key, keyBytes)!, commit, timeMs);
 }
 
-/** First prefix not answerable at `commit` among the keys in [start, end), or undefined. */
-export function firstExpired(claim: KeptClaim, start: Uint8Array | undefined, end: Uint8Array | undefined, commit: number): Uint8Array | undefined {
+function reaches(range: { readonly keptFrom: number; readonly keptFromMs: number }, commit: number, timeMs: number): boolean {
+  return range.keptFrom <= commit && range.keptFromMs <= timeMs;
+}
+
+/** First prefix not answerable at (commit, time) among the keys in [start, end), or undefined. */
+export function firstExpired(claim: KeptClaim, start: Uint8Array | undefined, end: Uint8Array | undefined, commit: number, timeMs: number): Uint8Array | undefined {
   for (const range of claim.ranges) {
-    if (range.keptFrom <= commit) continue;
+    if (reaches(range, commit, timeMs)) continue;
     if (end !== undefined && compare(range.prefix, end) >= 0) continue;
     const after = prefixEnd(range.prefix);
     if (start !== undefined && after !== undefined && compare(after, start) <= 0) continue;
-    if (start !== undefined && hasNearer(claim, range.prefix, start, end, commit)) continue;
+    if (start !== undefined && hasNearer(claim, range.prefix, start, end, commit, timeMs)) continue;
     return range.prefix;
   }
   return undefined;
 }
 
 /** Does a longer prefix, kept at `commit`, contain all of [start, end)? Then the shorter rule has no say there. */
-function hasNearer(claim: KeptClaim, prefix: Uint8Array, start: Uint8Array, end: Uint8Array | undefined, commit: number): boolean {
+function hasNearer(claim: KeptClaim, prefix: Uint8Array, start: Uint8Array, end: Uint8Array | undefined, commit: number, timeMs: number): boolean {
   const nearest = longestMatch(claim.ranges, start, start.length)!;
-  if (nearest.prefix.length <= prefix.length || nearest.keptFrom > commit) return false;
+  if (nearest.prefix.length <= prefix.length || !reaches(nearest, commit, timeMs)) return false;
   const after = prefixEnd(nearest.prefix);
   return after === undefined || (end !== undefined && compare(end, after) <= 0);
 }

@@ -64,8 +64,8 @@ export interface GrownSpine {
   readonly table: Uint8Array | undefined;
 }
 
-/** The spine of a version that supersedes `old`; `previous` is the spine of `old`, undefined when it had none. */
-export function growSpine(previous: Uint8Array | undefined, old: VersionAddress): GrownSpine {
+/** The spine of a version that supersedes `old`; `previous` is the spine of `old`, undefined when it had none. `bytesMax`: room in the entry. */
+export function growSpine(previous: Uint8Array | undefined, old: VersionAddress, bytesMax = SPINE_BYTES_MAX): GrownSpine {
   if (previous === undefined) return { spine: encodeSpine({ saved: false, index: 1, levels: [[old]] }), table: undefined };
   const spine = decodeSpine(previous, 0, previous.length);
   const oldIndex = spine.index;
@@ -81,7 +81,7 @@ export function growSpine(previous: Uint8Array | undefined, old: VersionAddress)
   }
   const grown = encodeSpine({ saved: false, index, levels });
   const table = full.length === 0 ? undefined : encodeSpine({ saved: false, index, levels: full });
-  if (grown.length <= SPINE_BYTES_MAX) return { spine: grown, table };
+  if (grown.length <= bytesMax) return { spine: grown, table };
   // The version being written becomes a base: index 0, nothing superseded since; its record keeps all that was known.
   const all = levels.map((level, at) => [...(full[at] ?? []), ...level]);
   return {
@@ -261,7 +261,8 @@ export interface SpineAnswer {
 
 /**
  * Finds the newest superseded version with commit ≤ `commit`, below `current` whose spine is given.
- * `readTable` returns the version table in the record of an address, undefined when it carries none.
+ * `readTable` returns the version table in the record of an address, undefined when it carries none, null when the block
+ * is not in memory: then the answer is undefined too, and the caller starts again once it is.
  * Cost: one record read per level, at most log32 of the depth, and none for the versions since the last multiple of 32.
  */
 export function searchSpine(
@@ -270,8 +271,8 @@ export function searchSpine(
   end: number,
   current: VersionAddress,
   commit: number,
-  readTable: (address: VersionAddress) => Uint8Array | undefined,
-): SpineAnswer {
+  readTable: (address: VersionAddress) => Uint8Array | undefined | null,
+): SpineAnswer | undefined {
   let bound = current;
   let step = nearest(new ListReader(spine, start, end), commit);
   for (;;) {
@@ -279,6 +280,7 @@ export function searchSpine(
     if (step.after !== undefined) bound = step.after;
     // `bound` is newer than `commit`, and everything between is below it: its record's tables go on from there.
     const table = readTable(bound);
+    if (table === null) return undefined;
     if (table === undefined) return { address: bound, exact: false };
     const next = nearest(new ListReader(table, 0, table.length), commit);
     if (next.at === undefined && (next.after === undefined || next.after.commit >= bound.commit)) return { address: bound, exact: false };

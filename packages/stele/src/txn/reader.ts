@@ -1,0 +1,188 @@
+/**
+ * The reading surface over one (commit, time): what the engine, views and transactions share.
+ *
+ * A subclass says what is seen (`sight`); everything else is written once. Blocking reads fill misses at once; the async
+ * forms await them.
+ *
+ * Specification: spec/transactions.md, "Reading at (commit, time)".
+ */
+
+import { countAt } from './count.ts';
+import type { Core } from './core.ts';
+import { FOUND, NONE } from './core.ts';
+import { Found, lookup, settleValue } from './lookup.ts';
+import { checkKey } from './options.ts';
+import { ScanIterator } from './scan-iterator.ts';
+import { Scanner, type Sight } from './scanner.ts';
+import { SteleError } from '../base/errors.ts';
+import type { Decode, Entry, KeyRange, Reader, ScanRange } from './types.ts';
+
+const EVERYTHING: KeyRange = {};
+
+/** A copy, owned by the caller. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start);
+  if (end - start <= 160) for (let at = start; at < end; at++) copy[at - start] = bytes[at]!;
+  else copy.set(bytes.subarray(start, end));
+  return copy;
+}
+
+export abstract class SightReader implements Reader {
+  protected readonly core: Core;
+  protected readonly found = new Found();
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** What is seen now; refuses when the reader cannot be used any more. */
+  protected abstract sight(): Sight;
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.read(key, key.length, copyOf);
+  }
+
+  read<T>(key: Uint8Array, keyBytes: number, decode: Decode<T>): T | undefined {
+    const { commit, timeMs, claim } = this.sight();
+    const { core, found } = this;
+    for (;;) {
+      const state = lookup(core, key, keyBytes, commit, timeMs, claim, found);
+      if (state === FOUND) {
+        settleValue(core, found);
+        return decode(found.bytes, found.start, found.end);
+      }
+      if (state === NONE) return undefined;
+      core.fill();
+    }
+  }
+
+  getMany(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
+    return this.readMany(keys, copyOf);
+  }
+
+  readMany<T>(keys: readonly Uint8Array[], decode: Decode<T>): (T | undefined)[] {
+    const values = new Array<T | undefined>(keys.length);
+    for (let at = 0; at < keys.length; at++) values[at] = this.read(keys[at]!, keys[at]!.length, decode);
+    return values;
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.#find(key) === FOUND;
+  }
+
+  #find(key: Uint8Array): number {
+    const { commit, timeMs, claim } = this.sight();
+    checkKey(key);
+    for (;;) {
+      const state = lookup(this.core, key, key.length, commit, timeMs, claim, this.found);
+      if (state === FOUND || state === NONE) return state;
+      this.core.fill();
+    }
+  }
+
+  entry(key: Uint8Array): Entry | undefined {
+    if (this.#find(key) === NONE) return undefined;
+    const { found } = this;
+    settleValue(this.core, found);
+    return { key: key.slice(), value: copyOf(found.bytes, found.start, found.end), version: found.commit, expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt };
+  }
+
+  async getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
+    checkKey(key);
+    const found = new Found();
+    for (;;) {
+      const { commit, timeMs, claim } = this.sight();
+      const state = lookup(this.core, key, key.length, commit, timeMs, claim, found);
+      if (state === NONE) return undefined;
+      if (state === FOUND) {
+        if (found.place === 'bytes') return copyOf(found.bytes, found.start, found.end);
+        return await this.#largeAsync(found);
+      }
+      await this.core.fillAsync();
+    }
+  }
+
+  async #largeAsync(found: Found): Promise<Uint8Array> {
+    const value = new Uint8Array(found.valueBytes);
+    if (found.place === 'pages') await this.core.pages.overflow.readAsync({ firstPage: found.firstPage, pages: found.pages }, 0, found.valueBytes, value, 0);
+    else await this.core.log.readLargeAsync(found.operation!, 0, found.valueBytes, value, 0);
+    return value;
+  }
+
+  async getManyAsync(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const values: (Uint8Array | undefined)[] = [];
+    for (const key of keys) values.push(await this.getAsync(key));
+    return values;
+  }
+
+  scan(range: ScanRange = EVERYTHING): IterableIterator<Entry> {
+    checkRange(range);
+    return new ScanIterator(this.core, this.sight(), range, () => this.sight());
+  }
+
+  forEach(range: ScanRange, visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void): number {
+    checkRange(range);
+    const scanner = new Scanner(this.core, this.sight(), range, range.reverse === true);
+    const limit = range.limit ?? Number.POSITIVE_INFINITY;
+    const { found } = scanner;
+    let visited = 0;
+    while (visited < limit) {
+      const state = scanner.step();
+      if (state === NONE) break;
+      if (state !== FOUND) {
+        this.core.fill();
+        continue;
+      }
+      visited++;
+      if (range.values !== false) settleValue(this.core, found);
+      const end = found.place === 'bytes' && range.values !== false ? found.end : found.start;
+      if (visit(scanner.key, scanner.keyBytes, found.bytes, found.start, end, found.commit) === false) break;
+    }
+    return visited;
+  }
+
+  count(range: KeyRange = EVERYTHING): number {
+    checkRange(range);
+    return countAt(this.core, this.sight(), range);
+  }
+
+  first(range: KeyRange = EVERYTHING): Entry | undefined {
+    return this.#one({ ...range, limit: 1 });
+  }
+
+  last(range: KeyRange = EVERYTHING): Entry | undefined {
+    return this.#one({ ...range, limit: 1, reverse: true });
+  }
+
+  #one(range: ScanRange): Entry | undefined {
+    const step = this.scan(range).next();
+    return step.done === true ? undefined : step.value;
+  }
+
+  nth(range: KeyRange, n: number): Entry | undefined {
+    checkRange(range);
+    if (!Number.isSafeInteger(n) || n < 0) throw new SteleError('invalid', 'RANGE_INVALID', `nth is asked for ${n}, expected a whole number from 0`);
+    let entry: Entry | undefined;
+    let at = 0;
+    this.forEach({ ...range, values: false }, (key, keyLength) => {
+      if (at++ < n) return true;
+      entry = this.entry(key.slice(0, keyLength));
+      return false;
+    });
+    return entry;
+  }
+}
+
+/** @throws {SteleError} `invalid` RANGE_INVALID */
+export function checkRange(range: ScanRange): void {
+  const bad = (message: string): never => {
+    throw new SteleError('invalid', 'RANGE_INVALID', message);
+  };
+  if (range === null || typeof range !== 'object') bad(`range is ${String(range)}, expected an object`);
+  for (const name of ['start', 'end'] as const) {
+    const bound = range[name];
+    if (bound !== undefined && !(bound instanceof Uint8Array)) bad(`${name} is ${typeof bound}, expected bytes`);
+  }
+  const { limit } = range;
+  if (limit !== undefined && !(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0))) bad(`limit is ${limit}, expected a whole number from 0`);
+}

@@ -1,0 +1,66 @@
+/**
+ * Segment map: which segments hold the record of a commit, without asking the disk.
+ *
+ * Invariants
+ * - Refreshed whenever a segment begins or goes, so `has` is never true for bytes that are gone.
+ */
+
+import type { Log } from '../log/log.ts';
+import type { SegmentInfo } from '../log/types.ts';
+
+export class SegmentMap {
+  readonly #log: Log;
+  #list: readonly SegmentInfo[] = [];
+  #head = -1;
+  /** Everything from this commit on is there. */
+  #wholeFrom = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** To be called after a segment was dropped; new ones are noticed by themselves. */
+  refresh(): void {
+    this.#list = this.#log.segments();
+    this.#head = this.#log.headSegment;
+    this.#wholeFrom = 1;
+    for (let at = 0; at < this.#list.length; at++) {
+      const segment = this.#list[at]!;
+      const before = at === 0 ? undefined : this.#list[at - 1];
+      // A gap before this segment: commits below its first are not all there.
+      if (before === undefined ? segment.number !== 1 : before.number + 1 !== segment.number) this.#wholeFrom = segment.firstCommit;
+    }
+  }
+
+  get list(): readonly SegmentInfo[] {
+    if (this.#head !== this.#log.headSegment) this.refresh();
+    return this.#list;
+  }
+
+  /** Are all bytes of the commit's record there? */
+  has(commit: number): boolean {
+    if (this.#head !== this.#log.headSegment) this.refresh();
+    if (commit >= this.#wholeFrom) return true;
+    let found = false;
+    for (let at = 0; at < this.#list.length; at++) {
+      const segment = this.#list[at]!;
+      if (segment.firstCommit > commit || segment.lastCommit < commit) continue;
+      // A commit over several segments is whole only if none between is missing.
+      if (found && this.#list[at - 1]!.number + 1 !== segment.number) return false;
+      found = true;
+    }
+    return found;
+  }
+
+  /** Numbers of the segments that may hold a part of the commit's record. */
+  holders(commit: number): number[] {
+    const numbers: number[] = [];
+    const { list } = this;
+    for (let at = 0; at < list.length; at++) {
+      const segment = list[at]!;
+      const last = at === list.length - 1 ? Number.POSITIVE_INFINITY : segment.lastCommit;
+      if (segment.firstCommit <= commit && commit <= last) numbers.push(segment.number);
+    }
+    return numbers;
+  }
+}
