@@ -1,8 +1,8 @@
 /**
  * Saved images: copies of frozen pages that were changed or released before a running flush had written them.
  *
- * They lie outside the frames (making room in the frames would evict what tree code is standing on), in chunks; one chunk is
- * kept between flushes. Bounded by the pages frozen.
+ * They lie outside the frames (making room in the frames would evict what tree code is standing on), in chunks; some are
+ * kept between flushes (fresh memory costs several times the copy). Bounded by the pages frozen.
  */
 
 import type { PageViews } from './page-check.ts';
@@ -17,8 +17,12 @@ export class FrozenImages {
   readonly #wasDirty: boolean[] = [];
   readonly #indexOf = new Map<number, number>();
 
-  constructor(pageBytes: number) {
+  readonly #chunksKept: number;
+
+  /** @param pagesKept memory for so many images stays between flushes. */
+  constructor(pageBytes: number, pagesKept: number) {
     this.#pageBytes = pageBytes;
+    this.#chunksKept = Math.max(1, Math.floor(pagesKept / CHUNK_PAGES));
   }
 
   get count(): number {
@@ -62,7 +66,7 @@ export class FrozenImages {
     this.#lpns.length = 0;
     this.#wasDirty.length = 0;
     this.#indexOf.clear();
-    if (this.#chunks.length > 1) this.#chunks.length = 1;
+    if (this.#chunks.length > this.#chunksKept) this.#chunks.length = this.#chunksKept;
   }
 
   #addChunk(): PageViews {

@@ -171,6 +171,8 @@ export class PageFile {
       if (unknown !== 0 && !isReadOnly) {
         throw new SteleError('invalid', 'FORMAT_NEWER', `the database uses features ${unknown} that allow this program reading only`, { detail: { features: unknown } });
       }
+      // Its writer may have died between writing this meta and syncing it; the next sync, before the other slot is written, includes it.
+      if (!isReadOnly) file.markUnsynced((metas.meta.sequence % 2) * metas.meta.pageBytes, META_BYTES);
       return new PageFile(file, options.hashing, metas, isReadOnly);
     } catch (error) {
       file.close();

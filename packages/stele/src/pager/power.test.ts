@@ -137,6 +137,49 @@ for (let seed = 1; seed <= 8; seed++) {
   });
 }
 
+for (const syncStyle of ['barrier', 'writeThrough'] as const) {
+  test(`a meta found at kernel level is made durable before the other slot is written (${syncStyle})`, () => {
+    const random = new SeededRandom(4);
+    const first = faultyStorage({ seed: 4, syncStyle });
+    const driver = new Driver(cacheOf(createFile(first), 96), random);
+    let killed: ReturnType<typeof first.fork> | undefined;
+    let syncs = 0;
+    for (let i = 0; i < 40; i++) driver.change();
+    driver.flushAll();
+    for (let i = 0; i < 20; i++) driver.change();
+    driver.beginFlush();
+    while (!driver.job!.step(100));
+    driver.snapshots.set(2, driver.frozen!);
+    const { file } = driver.pages;
+    const sync = file.sync.bind(file);
+    file.sync = () => {
+      // The process dies after the meta was written and before it was synced.
+      if (++syncs === 2) killed = first.fork();
+      sync();
+    };
+    driver.finished(driver.job!.finishNow(driver.end));
+    let cuts = 0;
+    let second: Driver | undefined;
+    const next = killed!.fork({
+      onOperation: (operation) => {
+        if (second === undefined || operation.kind === 'note') return;
+        for (let seed = 1; seed < 12; seed++) {
+          const found = openFile(next.fork().reboot({ seed }));
+          if (found.meta.sequence < 2) assert.equal(found.meta.sequence, 1);
+          checkReopened(cacheOf(found, 64), second.snapshots.get(found.meta.sequence) ?? driver.snapshots.get(found.meta.sequence)!, random);
+        }
+        cuts++;
+      },
+    });
+    second = new Driver(cacheOf(openFile(next), 96), random, driver.snapshots.get(2)!);
+    for (let flush = 0; flush < 3; flush++) {
+      for (let i = 0; i < 10; i++) second.change();
+      second.flushAll();
+    }
+    assert.ok(cuts > 9);
+  });
+}
+
 test('flush rule 4: data pages are synced before the meta, and the meta before the flush ends', async () => {
   const storage = faultyStorage({ seed: 1, record: true });
   const driver = new Driver(cacheOf(createFile(storage), 96), new SeededRandom(1));
