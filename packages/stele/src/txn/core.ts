@@ -97,6 +97,8 @@ export class Core {
   /** An entry with an expiry may be in the tree. */
   mayExpire = true;
   segments!: SegmentMap;
+  /** Newest commit whose header is on the device (header-writer.ts). */
+  headersThrough = 0;
   /** Readers of whole segments under way (backup, change feeds): none is dropped meanwhile. */
   segmentPins = 0;
   /** Greatest `expiresAt` of an entry swept so far: live counts are right only for views at or after it. */
@@ -130,6 +132,7 @@ export class Core {
     this.endSegment = meta.logSegment;
     this.endOffset = meta.logOffset;
     this.endChecksum = meta.logChecksum;
+    this.headersThrough = kept?.headersThrough ?? 0;
     this.sweptTimeMs = kept?.sweptTimeMs ?? 0;
     this.removedTimeMs = kept?.removedTimeMs ?? 0;
     this.tombstonesFrom = kept?.tombstonesFrom ?? Number.POSITIVE_INFINITY;

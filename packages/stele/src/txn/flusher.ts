@@ -207,6 +207,7 @@ export class Flusher {
         removedTimeMs,
         tombstonesFrom,
         looseLargeFrom: this.#looseNow,
+        headersThrough: this.#core.headersThrough,
         isTracking: segmentUse.isTracking,
         segmentUse: segmentUse.rows(),
       }),

@@ -3,22 +3,21 @@
  *
  * Invariants
  * - Only durable commits get a header: a header can never name a commit that a crash takes back.
- * - `through` is on the device; payload behind it may go (engine.md rule 5), payload above it never.
+ * - Through `core.headersThrough` they are on the device; payload behind that may go (engine.md rule 5), payload above never.
+ *   A meta names it; what is behind that is derived again after a crash.
  *
  * Specification: spec/log-format.md, "Headers"; engine.md rule 4.
  */
 
-import type { ThreadJob } from '../host/host.ts';
-import { deriveHeadersJob, type DeriveInput, type DeriveOutput } from '../log/derive-job.ts';
+import { headerJob } from '../log/header-job.ts';
 import type { Core } from './core.ts';
+import { MISS } from './core.ts';
 
 export class HeaderWriter {
   readonly #core: Core;
   readonly #databaseId: Uint8Array;
   #running: Promise<void> | undefined;
   readonly #signal = { aborted: false };
-  /** Newest commit whose header is on the device; 0 until the first look at the file. */
-  through = 0;
   runs = 0;
 
   constructor(core: Core, databaseId: Uint8Array) {
@@ -29,7 +28,7 @@ export class HeaderWriter {
   /** Derives what became durable since. Resolves when done; errors are logged and tried again at the next call. */
   advance(): Promise<void> {
     const core = this.#core;
-    if (core.durable <= this.through) return Promise.resolve();
+    if (core.durable <= core.headersThrough) return Promise.resolve();
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -38,13 +37,17 @@ export class HeaderWriter {
 
   async #run(): Promise<void> {
     const core = this.#core;
-    const through = core.durable;
+    const { log } = core;
+    const fromCommit = core.headersThrough + 1;
+    const throughCommit = core.durable;
+    const through = { segment: log.durableSegment, offset: log.durableOffset };
+    while (core.locate(fromCommit) === MISS) core.fill();
+    const from = { segment: core.index.segment, offset: core.index.offset };
     core.segmentPins++;
     this.runs++;
     try {
-      const job: ThreadJob<DeriveInput, DeriveOutput> = deriveHeadersJob;
-      const output = await core.host.threads.run(job, { databaseId: this.#databaseId, through, segments: core.log.segments() }, { background: true, signal: this.#signal });
-      this.through = output.through;
+      const output = await core.host.threads.run(headerJob, { databaseId: this.#databaseId, fromCommit, from, throughCommit, through }, { background: true, signal: this.#signal });
+      core.headersThrough = output.throughCommit;
     } catch (error) {
       if (!this.#signal.aborted) core.settings.logger({ level: 'warn', message: `headers: ${error instanceof Error ? error.message : String(error)}` });
     } finally {

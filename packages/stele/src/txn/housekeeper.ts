@@ -242,7 +242,7 @@ export class Housekeeper {
     let isDropped = false;
     for (const segment of core.segments.list) {
       if (segment.number >= replayFrom || !segment.sealed) break;
-      if (segment.lastCommit > this.#headers.through) break;
+      if (segment.lastCommit > core.headersThrough) break;
       if (segment.lastCommit >= segment.firstCommit && core.timeOf(segment.lastCommit) > timeFloor) break;
       if (segment.lastCommit >= this.#flusher.looseLargeFrom) break;
       if (segment.lastCommit >= core.tombstonesFrom || core.segmentPins > 0) break;

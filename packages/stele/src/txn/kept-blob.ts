@@ -10,7 +10,8 @@
  *       20      6  oldest unswept tombstone's commit, 0 = none
  *       26      6  oldest commit whose large value a page of this meta refers to in the log, 0 = none
  *       32      4  number of segment rows s
- *       36         r ranges: u16 prefix bytes · prefix · u48 keptFrom · f64 historyMs
+ *       36      6  newest commit whose header is on the device
+ *       42         r ranges: u16 prefix bytes · prefix · u48 keptFrom · f64 historyMs
  *                  s rows: u32 segment · r × u48 (newest superseding commit + 1, 0 = nothing)
  *       last    1  1 = segment use is tracked
  *
@@ -31,12 +32,13 @@ export interface KeptState {
   readonly tombstonesFrom: number;
   /** Infinity = none. */
   readonly looseLargeFrom: number;
+  readonly headersThrough: number;
   readonly isTracking: boolean;
   readonly segmentUse: readonly { readonly segment: number; readonly newest: readonly number[] }[];
 }
 
 const MAGIC = 0x54_50_45_4b; // "KEPT", little-endian
-const HEAD_BYTES = 36;
+const HEAD_BYTES = 42;
 
 export function encodeKept(state: KeptState): Uint8Array {
   let bytes = HEAD_BYTES + 1 + state.segmentUse.length * (4 + 6 * state.ranges.length);
@@ -51,6 +53,7 @@ export function encodeKept(state: KeptState): Uint8Array {
   writeU48(b, 20, Number.isFinite(state.tombstonesFrom) ? state.tombstonesFrom : 0);
   writeU48(b, 26, Number.isFinite(state.looseLargeFrom) ? state.looseLargeFrom : 0);
   writeU32(b, 32, state.segmentUse.length);
+  writeU48(b, 36, state.headersThrough);
   let at = HEAD_BYTES;
   for (const range of state.ranges) {
     writeU16(b, at, range.prefix.length);
@@ -108,6 +111,7 @@ export function decodeKept(b: Uint8Array): KeptState {
     removedTimeMs: readU48(b, 14),
     tombstonesFrom: readU48(b, 20) || Number.POSITIVE_INFINITY,
     looseLargeFrom: readU48(b, 26) || Number.POSITIVE_INFINITY,
+    headersThrough: readU48(b, 36),
     isTracking: b[at] === 1,
     segmentUse,
   };

@@ -162,7 +162,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
 function makeAccelerator(host: Host, pages: PageCache, bytesMax: number): Accelerator {
   const seed = new Uint8Array(4);
   host.random.fill(seed);
-  const accelerator = new Accelerator(pages.frames.frameCount, pages.pageBytes, { bytesMax, seed: (seed[0]! | (seed[1]! << 8) | (seed[2]! << 16) | (seed[3]! << 24)) >>> 0 });
+  const accelerator = new Accelerator(pages, { bytesMax, seed: (seed[0]! | (seed[1]! << 8) | (seed[2]! << 16) | (seed[3]! << 24)) >>> 0 });
   pages.onEvict = (frame) => accelerator.onEvict(frame);
   return accelerator;
 }

@@ -74,6 +74,7 @@ export class ReplayRoom {
           removedTimeMs: core.removedTimeMs,
           tombstonesFrom: core.tombstonesFrom,
           looseLargeFrom: this.#fromCommit + 1,
+          headersThrough: core.headersThrough,
           isTracking: segmentUse.isTracking,
           segmentUse: segmentUse.rows(),
         }),

@@ -33,7 +33,7 @@ export function engineStats(core: Core, parts: StatsParts): EngineStats {
       syncMsMean: group.syncs === 0 ? 0 : group.syncMsTotal / group.syncs,
       waiting: group.waiting,
       syncStyle: core.host.storage.syncStyle,
-      headersThrough: parts.headers.through,
+      headersThrough: core.headersThrough, headerRuns: parts.headers.runs,
     },
     pages: pages.stats(),
     tree: { height: tree.height, entries: tree.liveCount, leaves: tree.leafCount, acceleratorEntries: accelerator?.count ?? 0, acceleratorBytes: accelerator?.bytes() ?? 0 },
