@@ -1,7 +1,7 @@
 /** The public door of the package: re-exports only. */
-export { SteleError, type ErrorKind } from './base/errors.ts';
-export type { Host } from './host/host.ts';
+export { type ErrorKind, SteleError } from './base/errors.ts';
 export { faultyHost } from './host/faulty/host.ts';
+export type { Host } from './host/host.ts';
 export { memoryHost } from './host/memory/host.ts';
 export { memoryStorage } from './host/memory/storage.ts';
 export { posixHost } from './host/posix/host.ts';

@@ -12,13 +12,24 @@ import { compareBytes } from '../base/bytes.ts';
 import type { CommitView } from '../log/commit-view.ts';
 import { OperationView } from '../log/operation-view.ts';
 import { EntryDraft, inlineValueBytesMax } from '../tree/draft.ts';
-import { ENTRY_EXPIRES, ENTRY_LARGE, ENTRY_TOMBSTONE, expiresAt, flagsAt, LARGE_IN_LOG, LARGE_IN_PAGES, largeFirstPageAt, largeKindAt, largePagesAt } from '../tree/entry.ts';
+import {
+  ENTRY_EXPIRES,
+  ENTRY_LARGE,
+  ENTRY_TOMBSTONE,
+  expiresAt,
+  flagsAt,
+  LARGE_IN_LOG,
+  LARGE_IN_PAGES,
+  largeFirstPageAt,
+  largeKindAt,
+  largePagesAt,
+} from '../tree/entry.ts';
 import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import { Found, settleValue, versionAt } from './lookup.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import { copyOf } from './reader.ts';
-import { Superseded } from './superseded.ts';
+import type { Superseded } from './superseded.ts';
 
 export class Applier {
   readonly #core: Core;
@@ -33,7 +44,17 @@ export class Applier {
    * Puts the effect in at the sought key. `value` undefined = delete. `valueBytes` alone, with `value` empty, for a value
    * that stays in the log.
    */
-  write(key: Uint8Array, keyBytes: number, value: Uint8Array | undefined, valueStart: number, valueEnd: number, expiresAt: number, commit: number, ordinal: number, old: Superseded): void {
+  write(
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array | undefined,
+    valueStart: number,
+    valueEnd: number,
+    expiresAt: number,
+    commit: number,
+    ordinal: number,
+    old: Superseded,
+  ): void {
     const core = this.#core;
     const { tree, pages } = core;
     if (old.overflowPages > 0) pages.freeOverflow(old.overflowFirstPage, old.overflowPages);
@@ -98,10 +119,23 @@ export class Applier {
       const location = this.seek(key, keyBytes);
       old.inspect(core, location, view.timeMs);
       if (old.exists && old.commit >= view.commit) continue;
-      if (operation.backCommit !== 0 && old.exists) old.keep(core, keyBytes, operation.backCommit, operation.backOrdinal, operation.backCarried);
+      if (operation.backCommit !== 0 && old.exists)
+        old.keep(core, keyBytes, operation.backCommit, operation.backOrdinal, operation.backCarried);
       if (operation.isDelete) this.write(key, keyBytes, undefined, 0, 0, 0, view.commit, ordinal, old);
-      else if (operation.isLarge) this.write(key, keyBytes, NOTHING, 0, operation.valueBytes, operation.expiresAt, view.commit, ordinal, old);
-      else this.write(key, keyBytes, operation.bytes, operation.valueStart, operation.valueEnd, operation.expiresAt, view.commit, ordinal, old);
+      else if (operation.isLarge)
+        this.write(key, keyBytes, NOTHING, 0, operation.valueBytes, operation.expiresAt, view.commit, ordinal, old);
+      else
+        this.write(
+          key,
+          keyBytes,
+          operation.bytes,
+          operation.valueStart,
+          operation.valueEnd,
+          operation.expiresAt,
+          view.commit,
+          ordinal,
+          old,
+        );
       fresh++;
     }
     return fresh;

@@ -19,7 +19,8 @@ import type { Writer } from './writer.ts';
 /** The effects of `operations` at `timeMs`. @throws {SteleError} `invalid` BATCH_INVALID, BATCH_TOO_LARGE and those of keys and values; `conflict` VERSION_MISMATCH */
 export function collectBatch(core: Core, applier: Applier, writer: Writer, operations: readonly Operation[], timeMs: number): WriteSet {
   if (!Array.isArray(operations)) throw new SteleError('invalid', 'BATCH_INVALID', `batch is ${typeof operations}, expected an array`);
-  if (operations.length > BATCH_OPERATIONS_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `${operations.length} operations, at most ${BATCH_OPERATIONS_MAX}`);
+  if (operations.length > BATCH_OPERATIONS_MAX)
+    throw new SteleError('invalid', 'BATCH_TOO_LARGE', `${operations.length} operations, at most ${BATCH_OPERATIONS_MAX}`);
   const set = new WriteSet();
   const found = new Found();
   for (const operation of operations) {
@@ -30,7 +31,14 @@ export function collectBatch(core: Core, applier: Applier, writer: Writer, opera
   return set;
 }
 
-function single(core: Core, writer: Writer, set: WriteSet, found: Found, operation: Exclude<Operation, { type: 'deleteRange' }>, timeMs: number): void {
+function single(
+  core: Core,
+  writer: Writer,
+  set: WriteSet,
+  found: Found,
+  operation: Exclude<Operation, { type: 'deleteRange' }>,
+  timeMs: number,
+): void {
   const type = operation?.type;
   if (type !== 'put' && type !== 'delete' && type !== 'check') {
     throw new SteleError('invalid', 'BATCH_INVALID', `operation type ${String(type)}, expected put, delete, check or deleteRange`);
@@ -67,6 +75,8 @@ function liveVersion(core: Core, key: Uint8Array, timeMs: number, found: Found):
 
 /** @throws {SteleError} `invalid` RANGE_INVALID */
 export function checkBounds(start: Uint8Array, end: Uint8Array): void {
-  if (!(start instanceof Uint8Array) || !(end instanceof Uint8Array)) throw new SteleError('invalid', 'RANGE_INVALID', 'deleteRange needs start and end as bytes');
-  if (start.length === 0 || end.length === 0) throw new SteleError('invalid', 'RANGE_INVALID', 'deleteRange needs non-empty bounds: the first byte names the keyspace');
+  if (!(start instanceof Uint8Array) || !(end instanceof Uint8Array))
+    throw new SteleError('invalid', 'RANGE_INVALID', 'deleteRange needs start and end as bytes');
+  if (start.length === 0 || end.length === 0)
+    throw new SteleError('invalid', 'RANGE_INVALID', 'deleteRange needs non-empty bounds: the first byte names the keyspace');
 }

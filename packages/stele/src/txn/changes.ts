@@ -56,5 +56,10 @@ function valueOf(core: Core, operation: OperationView): Uint8Array {
 }
 
 function gone(core: Core, commit: number): SteleError {
-  return new SteleError('invalid', 'HISTORY_EXPIRED', `the record of commit ${commit} is no longer kept; read a snapshot and go on from its version`, { detail: { version: commit, durableVersion: core.durable } });
+  return new SteleError(
+    'invalid',
+    'HISTORY_EXPIRED',
+    `the record of commit ${commit} is no longer kept; read a snapshot and go on from its version`,
+    { detail: { version: commit, durableVersion: core.durable } },
+  );
 }

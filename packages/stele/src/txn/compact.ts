@@ -9,7 +9,12 @@ import type { Flusher } from './flusher.ts';
 import type { Room } from './room.ts';
 import type { Engine } from './types.ts';
 
-export async function compactTree(core: Core, _room: Room, flusher: Flusher, _options: NonNullable<Parameters<Engine['compact']>[0]>): Promise<void> {
+export async function compactTree(
+  core: Core,
+  _room: Room,
+  flusher: Flusher,
+  _options: NonNullable<Parameters<Engine['compact']>[0]>,
+): Promise<void> {
   await flusher.flush();
   core.pages.allocator.truncate();
 }

@@ -12,10 +12,10 @@
 
 import { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
-import { OperationView } from '../log/operation-view.ts';
 import type { CommitIndex } from '../log/commit-index.ts';
 import type { CommitView } from '../log/commit-view.ts';
 import type { Log } from '../log/log.ts';
+import { OperationView } from '../log/operation-view.ts';
 import type { Meta } from '../pager/meta.ts';
 import type { PageCache } from '../pager/page-cache.ts';
 import type { PageFile } from '../pager/page-file.ts';
@@ -24,7 +24,7 @@ import type { Tree } from '../tree/tree.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { KeptState } from './kept-blob.ts';
 import type { Settings } from './options.ts';
-import { Pins } from './pins.ts';
+import type { Pins } from './pins.ts';
 import { WriteWindow } from './read-set.ts';
 import type { Retention } from './retention.ts';
 import { SegmentMap } from './segment-map.ts';
@@ -108,7 +108,21 @@ export class Core {
   /** Scratch of the thread that owns the database. */
   readonly operation = new OperationView();
   #missed: Missed = 'none';
-  readonly counters = { puts: 0, deletes: 0, carried: 0, conflicts: 0, tooOld: 0, swept: 0, tombstonesSwept: 0, expiredRemoved: 0, commits: 0, segmentsDropped: 0, flushes: 0, flushesForced: 0, spaceRefused: 0 };
+  readonly counters = {
+    puts: 0,
+    deletes: 0,
+    carried: 0,
+    conflicts: 0,
+    tooOld: 0,
+    swept: 0,
+    tombstonesSwept: 0,
+    expiredRemoved: 0,
+    commits: 0,
+    segmentsDropped: 0,
+    flushes: 0,
+    flushesForced: 0,
+    spaceRefused: 0,
+  };
 
   constructor(parts: CoreParts) {
     this.host = parts.host;

@@ -69,7 +69,12 @@ function expiredIn(core: Core, range: KeyRange, timeMs: number): number {
     if (moved !== FOUND) return expired;
     if (range.end !== undefined && compareBytes(key, 0, cursor.keyInto(key), range.end, 0, range.end.length) >= 0) return expired;
     const flags = flagsAt(core.pages, cursor.location);
-    if ((flags & ENTRY_EXPIRES) !== 0 && (flags & (ENTRY_TOMBSTONE | ENTRY_SWEPT)) === 0 && expiresAt(core.pages, cursor.location) <= timeMs) expired++;
+    if (
+      (flags & ENTRY_EXPIRES) !== 0 &&
+      (flags & (ENTRY_TOMBSTONE | ENTRY_SWEPT)) === 0 &&
+      expiresAt(core.pages, cursor.location) <= timeMs
+    )
+      expired++;
     cursor.save();
   }
 }

@@ -40,7 +40,10 @@ export class Encoder {
 
   /** Upper bound of what the effect takes in a record. */
   bytesBound(keyBytes: number, valueBytes: number, old: Superseded, carried: CarriedVersion | undefined): number {
-    return operationBytesBound(keyBytes, valueBytes, old.mayGetTable ? TABLE_BYTES_MAX : 0) + (carried === undefined ? 0 : carriedBytesBound(carried.value.length, 0));
+    return (
+      operationBytesBound(keyBytes, valueBytes, old.mayGetTable ? TABLE_BYTES_MAX : 0) +
+      (carried === undefined ? 0 : carriedBytesBound(carried.value.length, 0))
+    );
   }
 
   /** Upper bound of a record's own bytes and its meta. */
@@ -54,12 +57,32 @@ export class Encoder {
   }
 
   /** Encodes one effect into the record begun, and leaves in `old` where the superseded version is from now on. */
-  effect(key: Uint8Array, keyBytes: number, value: Uint8Array | undefined, expiresAt: number, old: Superseded, isKept: boolean, carried: CarriedVersion | undefined, commit: number): void {
+  effect(
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array | undefined,
+    expiresAt: number,
+    old: Superseded,
+    isKept: boolean,
+    carried: CarriedVersion | undefined,
+    commit: number,
+  ): void {
     const { log, counters } = this.#core;
     if (isKept) {
       let ordinal = old.ordinal;
       if (carried !== undefined) {
-        ordinal = log.carry(old.commit, old.isTombstone, old.expiresAt, old.backCommit, old.backOrdinal, old.backCarried, undefined, carried.value, 0, carried.value.length);
+        ordinal = log.carry(
+          old.commit,
+          old.isTombstone,
+          old.expiresAt,
+          old.backCommit,
+          old.backOrdinal,
+          old.backCarried,
+          undefined,
+          carried.value,
+          0,
+          carried.value.length,
+        );
         counters.carried++;
       }
       old.keep(this.#core, keyBytes, carried === undefined ? old.commit : commit, ordinal, carried !== undefined);

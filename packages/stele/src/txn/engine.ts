@@ -13,23 +13,23 @@
  */
 
 import { SteleError } from '../base/errors.ts';
-import { KIND_CLEAN_CLOSE } from '../log/record-format.ts';
 import type { ExclusionLock } from '../host/host.ts';
-import { ABSENT } from '../tree/results.ts';
+import { KIND_CLEAN_CLOSE } from '../log/record-format.ts';
 import { ENTRY_EXPIRES, ENTRY_LARGE, ENTRY_TOMBSTONE, flagsAt, valueBytesAt, valueStartAt } from '../tree/entry.ts';
-import { Applier } from './applier.ts';
+import { ABSENT } from '../tree/results.ts';
+import type { Applier } from './applier.ts';
 import { backupTo } from './backup.ts';
 import { checkBounds, collectBatch } from './batch.ts';
 import { changesAfter } from './changes.ts';
 import { compactTree } from './compact.ts';
 import { FallbackReader } from './fallback-reader.ts';
-import { Flusher, FLUSH_LIMITS } from './flusher.ts';
+import { FLUSH_LIMITS, Flusher } from './flusher.ts';
 import { GroupCommit } from './group-commit.ts';
 import { HeaderWriter } from './header-writer.ts';
 import { historyOf } from './history.ts';
 import { Housekeeper } from './housekeeper.ts';
+import { type Opened, openCore } from './open.ts';
 import { checkCommitOptions, checkKey, checkOptions, checkVersion } from './options.ts';
-import { openCore, type Opened } from './open.ts';
 import { checkRange, copyOf, SightReader } from './reader.ts';
 import { Room } from './room.ts';
 import { ScanIterator } from './scan-iterator.ts';
@@ -222,7 +222,13 @@ class StoredEngine extends SightReader implements Engine, Committer {
   override scan(range: ScanRange = {}): IterableIterator<Entry> {
     checkRange(range);
     const view = this.#viewOfNow();
-    return new ScanIterator(this.core, view, range, () => view.check(), () => view.close());
+    return new ScanIterator(
+      this.core,
+      view,
+      range,
+      () => view.check(),
+      () => view.close(),
+    );
   }
 
   /** What the newest state is for this engine: after a failure, the durable one. */
@@ -322,7 +328,13 @@ class StoredEngine extends SightReader implements Engine, Committer {
   #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
     const { core } = this;
     if (applied.version === 0) return this.#withoutEffect(applied.timeMs);
-    const receipt: Receipt = { version: applied.version, timeMs: applied.timeMs, durability: 'kernel', checksum: applied.checksum, changed: applied.changed };
+    const receipt: Receipt = {
+      version: applied.version,
+      timeMs: applied.timeMs,
+      durability: 'kernel',
+      checksum: applied.checksum,
+      changed: applied.changed,
+    };
     const promise = core.group.enqueue(applied.version, strongest(core.settings.durability, durability), receipt);
     this.#committed();
     return promise;
@@ -338,7 +350,13 @@ class StoredEngine extends SightReader implements Engine, Committer {
   #settle(applied: Applied, durability: Durability | undefined): Commit {
     const { core } = this;
     const version = applied.version === 0 ? core.applied : applied.version;
-    const receipt: Receipt = { version, timeMs: applied.timeMs, durability: 'kernel', checksum: applied.checksum, changed: applied.changed };
+    const receipt: Receipt = {
+      version,
+      timeMs: applied.timeMs,
+      durability: 'kernel',
+      checksum: applied.checksum,
+      changed: applied.changed,
+    };
     core.group.settleNow(version, strongest(core.settings.durability, durability), receipt);
     this.#committed();
     return receipt;
@@ -365,7 +383,8 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   async transact<T>(work: (txn: Transaction) => T | Promise<T>, options: CommitOptions & { retries?: number } = {}): Promise<T> {
     const { retries = 10, ...commitOptions } = options;
-    if (!Number.isSafeInteger(retries) || retries < 0) throw new SteleError('invalid', 'OPTION_INVALID', `retries is ${retries}, expected a whole number from 0`);
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw new SteleError('invalid', 'OPTION_INVALID', `retries is ${retries}, expected a whole number from 0`);
     for (let attempt = 0; ; attempt++) {
       const txn = this.#begin();
       try {
@@ -442,9 +461,13 @@ class StoredEngine extends SightReader implements Engine, Committer {
     const { core } = this;
     core.assertReadable();
     if (core.status === 'failed' && version > core.durable) throw core.group.failure!;
-    if (version > core.applied) throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} does not exist yet, the newest is ${core.applied}`, { detail: { found: version, newest: core.applied } });
+    if (version > core.applied)
+      throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} does not exist yet, the newest is ${core.applied}`, {
+        detail: { found: version, newest: core.applied },
+      });
     const now = core.nowMs();
-    if (timeMs !== undefined && timeMs > now) throw new SteleError('invalid', 'TIME_INVALID', `time ${timeMs} is in the future, now is ${now}`);
+    if (timeMs !== undefined && timeMs > now)
+      throw new SteleError('invalid', 'TIME_INVALID', `time ${timeMs} is in the future, now is ${now}`);
     const claim = core.retention.claim(core.applied, core.removedTimeMs);
     return new PinnedView(core, version, timeMs ?? core.timeOf(version), claim, options?.skipExpired === true);
   }
@@ -556,7 +579,8 @@ class StoredEngine extends SightReader implements Engine, Committer {
   async #closeCleanly(): Promise<void> {
     const { core } = this;
     await core.group.sync();
-    const isUnchanged = core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.pageFile.meta.isCleanClose && core.log.cleanlyClosed;
+    const isUnchanged =
+      core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.pageFile.meta.isCleanClose && core.log.cleanlyClosed;
     await this.#flusher.settle();
     if (isUnchanged || core.status !== 'open') return;
     core.status = 'closing';
@@ -587,5 +611,6 @@ function checkGiven(value: unknown): void {
 }
 
 function checkTime(timeMs: number): void {
-  if (!Number.isFinite(timeMs) || timeMs < 0) throw new SteleError('invalid', 'TIME_INVALID', `time is ${timeMs}, expected ms since the epoch`);
+  if (!Number.isFinite(timeMs) || timeMs < 0)
+    throw new SteleError('invalid', 'TIME_INVALID', `time is ${timeMs}, expected ms since the epoch`);
 }

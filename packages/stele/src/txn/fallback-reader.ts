@@ -9,10 +9,10 @@
  */
 
 import type { Core } from './core.ts';
+import { GroupCommit } from './group-commit.ts';
 import { openCore } from './open.ts';
 import { SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
-import { GroupCommit } from './group-commit.ts';
 import { PinnedView } from './view.ts';
 
 export class FallbackReader extends SightReader {
@@ -21,7 +21,11 @@ export class FallbackReader extends SightReader {
   /** @throws {SteleError} what recovery throws: `corrupt`, or `unavailable` IO_ERROR when the files cannot be read either */
   constructor(owner: Core) {
     const { host, settings, durable } = owner;
-    const { core } = openCore(host, { ...settings, readOnly: true, accelerator: false, pageSize: undefined, historyRetention: undefined }, durable);
+    const { core } = openCore(
+      host,
+      { ...settings, readOnly: true, accelerator: false, pageSize: undefined, historyRetention: undefined },
+      durable,
+    );
     core.group = new GroupCommit(
       {
         log: core.log,

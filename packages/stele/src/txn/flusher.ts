@@ -13,7 +13,17 @@
 
 import { SteleError } from '../base/errors.ts';
 import type { FlushedTree, FlushJob } from '../pager/flush-job.ts';
-import { type PageViews, flagsAt, ENTRY_LARGE, LARGE_IN_LOG, commitAt, largeBytesAt, largeKindAt, ordinalAt, setLargePages } from '../tree/entry.ts';
+import {
+  commitAt,
+  ENTRY_LARGE,
+  flagsAt,
+  LARGE_IN_LOG,
+  largeBytesAt,
+  largeKindAt,
+  ordinalAt,
+  type PageViews,
+  setLargePages,
+} from '../tree/entry.ts';
 import { recordAt, slotCount } from '../tree/page.ts';
 import type { Core } from './core.ts';
 import { MISS } from './core.ts';
@@ -67,7 +77,12 @@ export class Flusher {
     if (this.#running !== undefined) return;
     const { pages, applied, flushedCommit } = this.#core;
     const limits = this.#limits;
-    if (pages.dirtyCount < limits.dirtyShare * pages.dirtyMax && applied - flushedCommit < limits.commits && this.bytesSince < limits.logBytes) return;
+    if (
+      pages.dirtyCount < limits.dirtyShare * pages.dirtyMax &&
+      applied - flushedCommit < limits.commits &&
+      this.bytesSince < limits.logBytes
+    )
+      return;
     void this.flush().catch(() => {});
   }
 
@@ -237,7 +252,10 @@ export class Flusher {
     this.#job = undefined;
     job.abort();
     const isFull = error instanceof SteleError && error.code === 'DISK_FULL';
-    core.settings.logger({ level: isFull ? 'warn' : 'error', message: `flush of commit ${this.#commit} failed: ${error instanceof Error ? error.message : String(error)}` });
+    core.settings.logger({
+      level: isFull ? 'warn' : 'error',
+      message: `flush of commit ${this.#commit} failed: ${error instanceof Error ? error.message : String(error)}`,
+    });
     // What the system threw away at a failed sync cannot be written again with confidence.
     if (core.pageFile.failure !== undefined) core.group.fail(error);
   }

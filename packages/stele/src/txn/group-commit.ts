@@ -289,10 +289,15 @@ export class GroupCommit {
     const from = this.durable + 1;
     const through = Math.max(this.#o.appended(), this.written);
     const what = cause instanceof Error ? cause.message : String(cause);
-    this.#failure = new SteleError('unavailable', 'COMMIT_UNKNOWN', `commits ${from} to ${through} may or may not be kept: ${what}; close and reopen to find out`, {
-      detail: { firstCommit: from, lastCommit: through },
-      cause,
-    });
+    this.#failure = new SteleError(
+      'unavailable',
+      'COMMIT_UNKNOWN',
+      `commits ${from} to ${through} may or may not be kept: ${what}; close and reopen to find out`,
+      {
+        detail: { firstCommit: from, lastCommit: through },
+        cause,
+      },
+    );
     const waiters = this.#waiters.slice(this.#head);
     this.#waiters = [];
     this.#head = 0;
@@ -302,7 +307,12 @@ export class GroupCommit {
       waiter.reject(
         waiter.commit <= this.durable && !waiter.needsDevice
           ? this.#failure
-          : new SteleError('unavailable', 'COMMIT_UNKNOWN', `commit ${waiter.commit} may or may not be kept: ${what}; close and reopen to find out`, { detail: { commit: waiter.commit }, cause }),
+          : new SteleError(
+              'unavailable',
+              'COMMIT_UNKNOWN',
+              `commit ${waiter.commit} may or may not be kept: ${what}; close and reopen to find out`,
+              { detail: { commit: waiter.commit }, cause },
+            ),
       );
     }
     return this.#failure;

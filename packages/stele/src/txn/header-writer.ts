@@ -46,10 +46,15 @@ export class HeaderWriter {
     core.segmentPins++;
     this.runs++;
     try {
-      const output = await core.host.threads.run(headerJob, { databaseId: this.#databaseId, fromCommit, from, throughCommit, through }, { background: true, signal: this.#signal });
+      const output = await core.host.threads.run(
+        headerJob,
+        { databaseId: this.#databaseId, fromCommit, from, throughCommit, through },
+        { background: true, signal: this.#signal },
+      );
       core.headersThrough = output.throughCommit;
     } catch (error) {
-      if (!this.#signal.aborted) core.settings.logger({ level: 'warn', message: `headers: ${error instanceof Error ? error.message : String(error)}` });
+      if (!this.#signal.aborted)
+        core.settings.logger({ level: 'warn', message: `headers: ${error instanceof Error ? error.message : String(error)}` });
     } finally {
       core.segmentPins--;
     }

@@ -7,7 +7,16 @@
  * Specification: spec/transactions.md, "History".
  */
 
-import { ENTRY_EXPIRES, ENTRY_TOMBSTONE, backCommitAt, backOrdinalAt, commitAt, expiresAt, flagsAt, isBackCarriedAt } from '../tree/entry.ts';
+import {
+  backCommitAt,
+  backOrdinalAt,
+  commitAt,
+  ENTRY_EXPIRES,
+  ENTRY_TOMBSTONE,
+  expiresAt,
+  flagsAt,
+  isBackCarriedAt,
+} from '../tree/entry.ts';
 import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import { Found, readVersion, settleValue, versionAt } from './lookup.ts';
@@ -25,7 +34,11 @@ interface Version {
 }
 
 /** `sees`: newest commit and time to report; `keptFrom`: commits before it are not claimed. Blocks on misses. */
-export function* historyOf(core: Core, key: Uint8Array, sees: { commit: number; timeMs: number; keptFrom: number }): Generator<HistoryEntry, undefined> {
+export function* historyOf(
+  core: Core,
+  key: Uint8Array,
+  sees: { commit: number; timeMs: number; keptFrom: number },
+): Generator<HistoryEntry, undefined> {
   let version = newest(core, key);
   let endMs = Number.POSITIVE_INFINITY;
   while (version !== undefined) {
@@ -33,7 +46,8 @@ export function* historyOf(core: Core, key: Uint8Array, sees: { commit: number; 
     if (commit <= sees.commit) {
       const timeMs = core.timeOf(commit);
       // The expiry shows only if nothing newer ended the version before.
-      if (!isDelete && expiry !== 0 && expiry <= sees.timeMs && expiry < endMs) yield { value: undefined, version: commit, timeMs: Math.max(expiry, timeMs), expired: true };
+      if (!isDelete && expiry !== 0 && expiry <= sees.timeMs && expiry < endMs)
+        yield { value: undefined, version: commit, timeMs: Math.max(expiry, timeMs), expired: true };
       yield { value: isDelete ? undefined : version.value, version: commit, timeMs, expired: false };
       endMs = timeMs;
       // The version seen at keptFrom is the last that is kept for certain.

@@ -193,7 +193,8 @@ export class Housekeeper {
     const core = this.#core;
     const from = core.tombstonesFrom;
     let through = 0;
-    for (let range = 0; range < core.retention.ranges.length; range++) through = Math.max(through, core.retention.floorOf(range, core.applied));
+    for (let range = 0; range < core.retention.ranges.length; range++)
+      through = Math.max(through, core.retention.floorOf(range, core.applied));
     through = Math.min(through, core.applied);
     if (from > through) return;
     core.group.writeNow();

@@ -65,7 +65,15 @@ export class Found {
 }
 
 /** The key's version at (commit, time): FOUND with `found` filled, NONE, or MISS. `claim`: of a view of the past. */
-export function lookup(core: Core, key: Uint8Array, keyBytes: number, commit: number, timeMs: number, claim: KeptClaim | undefined, found: Found): number {
+export function lookup(
+  core: Core,
+  key: Uint8Array,
+  keyBytes: number,
+  commit: number,
+  timeMs: number,
+  claim: KeptClaim | undefined,
+  found: Found,
+): number {
   if (claim !== undefined && !isKept(claim, key, keyBytes, commit, timeMs)) throw historyExpired(key, keyBytes, commit);
   const location = core.tree.find(key, keyBytes);
   if (location < 0) return location === MISS ? core.missTree() : NONE;
@@ -137,7 +145,12 @@ function olderVersion(core: Core, location: number, commit: number, timeMs: numb
   const spineBytes = spineBytesAt(pages, location);
   if (spineBytes > 0) {
     const start = spineStartAt(pages, location);
-    const own: VersionAddress = { commit: commitAt(pages, location), addressCommit: commitAt(pages, location), ordinal: ordinalAt(pages, location), carried: false };
+    const own: VersionAddress = {
+      commit: commitAt(pages, location),
+      addressCommit: commitAt(pages, location),
+      ordinal: ordinalAt(pages, location),
+      carried: false,
+    };
     const answer = searchSpine(pages.u8, start, start + spineBytes, own, commit, (address) => {
       if (readVersion(core, address.addressCommit, address.ordinal, address.carried) === MISS) return null;
       return core.operation.table();
@@ -175,5 +188,7 @@ export function settleValue(core: Core, found: Found): void {
 
 /** @returns the error for a key not kept at `commit` */
 export function historyExpired(key: Uint8Array, keyBytes: number, commit: number): SteleError {
-  return new SteleError('invalid', 'HISTORY_EXPIRED', `version ${commit} of this key is outside what is kept`, { detail: { key: key.slice(0, keyBytes), version: commit } });
+  return new SteleError('invalid', 'HISTORY_EXPIRED', `version ${commit} of this key is outside what is kept`, {
+    detail: { key: key.slice(0, keyBytes), version: commit },
+  });
 }

@@ -18,9 +18,9 @@ import type { Host } from '../host/host.ts';
 import { CommitIndex } from '../log/commit-index.ts';
 import { Log } from '../log/log.ts';
 import { readBlob } from '../pager/blob.ts';
+import { BLOB_KEPT_RANGES, BLOB_SEGMENT_TABLE, type Meta } from '../pager/meta.ts';
 import { PageCache } from '../pager/page-cache.ts';
 import { PageFile } from '../pager/page-file.ts';
-import { BLOB_KEPT_RANGES, BLOB_SEGMENT_TABLE, type Meta } from '../pager/meta.ts';
 import { NO_PAGE } from '../pager/page-source.ts';
 import { Accelerator } from '../tree/accelerator.ts';
 import { Tree } from '../tree/tree.ts';
@@ -29,9 +29,9 @@ import { Core } from './core.ts';
 import { decodeKept, type KeptState } from './kept-blob.ts';
 import { PAGE_SIZE_DEFAULT, type Settings } from './options.ts';
 import { Pins } from './pins.ts';
+import { ReplayRoom } from './replay-room.ts';
 import { Retention } from './retention.ts';
 import { SegmentUse } from './segment-use.ts';
-import { ReplayRoom } from './replay-room.ts';
 import { Superseded } from './superseded.ts';
 
 /** Share of `cacheMemory` for the accelerator. */
@@ -62,20 +62,39 @@ function create(host: Host, settings: Settings, epoch: Uint8Array): void {
   const { storage } = host;
   refuseLostPages(host);
   // What an interrupted creation left; its log never held a commit.
-  for (const name of storage.list()) if (LOG_FILE.test(name) || name === 'commits.idx' || name === 'headers.dat' || name === 'pages.db') storage.remove(name);
+  for (const name of storage.list())
+    if (LOG_FILE.test(name) || name === 'commits.idx' || name === 'headers.dat' || name === 'pages.db') storage.remove(name);
   storage.syncDirectory();
   const databaseId = new Uint8Array(16);
   const incarnation = new Uint8Array(16);
   host.random.fill(databaseId);
   host.random.fill(incarnation);
-  const log = Log.create({ storage, hashing: host.hashing, random: host.random, clock: host.clock, databaseId, incarnation, epoch, segmentBytes: settings.segmentBytes });
+  const log = Log.create({
+    storage,
+    hashing: host.hashing,
+    random: host.random,
+    clock: host.clock,
+    databaseId,
+    incarnation,
+    epoch,
+    segmentBytes: settings.segmentBytes,
+  });
   const place = { logSegment: log.headSegment, logOffset: log.headOffset, logChecksum: log.lastChecksum };
   log.close();
   const index = CommitIndex.create({ storage, databaseId });
   index.syncNow();
   index.close();
   storage.syncDirectory();
-  const file = PageFile.create({ storage, hashing: host.hashing, pageBytes: settings.pageSize ?? PAGE_SIZE_DEFAULT, databaseId, incarnation, epoch, timeMs: host.clock.nowMs(), ...place });
+  const file = PageFile.create({
+    storage,
+    hashing: host.hashing,
+    pageBytes: settings.pageSize ?? PAGE_SIZE_DEFAULT,
+    databaseId,
+    incarnation,
+    epoch,
+    timeMs: host.clock.nowMs(),
+    ...place,
+  });
   file.close();
 }
 
@@ -88,7 +107,13 @@ function refuseLostPages(host: Host): void {
       const bytes = new Uint8Array(512);
       const read = file.read(bytes, 0, 512, 256);
       for (let at = 0; at < read; at++) {
-        if (bytes[at] !== 0) throw new SteleError('corrupt', 'META_DAMAGED', `pages.db is missing, but ${name} holds records: repair rebuilds it from the log`, { detail: { file: name } });
+        if (bytes[at] !== 0)
+          throw new SteleError(
+            'corrupt',
+            'META_DAMAGED',
+            `pages.db is missing, but ${name} holds records: repair rebuilds it from the log`,
+            { detail: { file: name } },
+          );
       }
     } finally {
       file.close();
@@ -101,7 +126,12 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const pageFile = PageFile.open({ storage, hashing, readOnly: settings.readOnly });
   const { meta } = pageFile;
   if (settings.pageSize !== undefined && settings.pageSize !== meta.pageBytes) {
-    throw new SteleError('invalid', 'CONFIG_CONFLICT', `pageSize ${settings.pageSize} was asked for, the database was created with ${meta.pageBytes}`, { detail: { option: 'pageSize', found: meta.pageBytes, asked: settings.pageSize } });
+    throw new SteleError(
+      'invalid',
+      'CONFIG_CONFLICT',
+      `pageSize ${settings.pageSize} was asked for, the database was created with ${meta.pageBytes}`,
+      { detail: { option: 'pageSize', found: meta.pageBytes, asked: settings.pageSize } },
+    );
   }
   const indexBytes = settings.accelerator ? Math.floor(settings.cacheMemory * ACCELERATOR_SHARE) : 0;
   const pages = new PageCache(pageFile, { cacheMemory: settings.cacheMemory - indexBytes });
@@ -113,7 +143,9 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const historyMs = settings.historyRetention ?? kept?.ranges[0]!.historyMs ?? Number.POSITIVE_INFINITY;
   const retention = new Retention(pins, historyMs, kept?.ranges);
   const segmentUse = new SegmentUse(retention.ranges.length, kept?.isTracking ?? historyMs !== Number.POSITIVE_INFINITY);
-  for (const row of kept?.segmentUse ?? []) for (let range = 0; range < row.newest.length; range++) if (row.newest[range]! >= 0) segmentUse.note(row.segment, range, row.newest[range]!);
+  for (const row of kept?.segmentUse ?? [])
+    for (let range = 0; range < row.newest.length; range++)
+      if (row.newest[range]! >= 0) segmentUse.note(row.segment, range, row.newest[range]!);
   const index = CommitIndex.open({ storage, databaseId: meta.databaseId, blocks: pages.blocks, readOnly: settings.readOnly }, meta.commit);
 
   // The log is found while its records are applied to a core that does not have it yet.
@@ -154,9 +186,19 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   );
   core.attachLog(log);
   if (settings.historyRetention !== undefined && settings.historyRetention !== retention.ranges[0]!.historyMs) {
-    core.changeRetention({ rules: retention.ranges.map((range, at) => ({ prefix: range.prefix, historyMs: at === 0 ? settings.historyRetention! : range.historyMs })) });
+    core.changeRetention({
+      rules: retention.ranges.map((range, at) => ({
+        prefix: range.prefix,
+        historyMs: at === 0 ? settings.historyRetention! : range.historyMs,
+      })),
+    });
   }
-  return { core, applier, replayed, looseLargeFrom: kept === undefined && meta.sequence === 0 ? Number.POSITIVE_INFINITY : (kept?.looseLargeFrom ?? 0) };
+  return {
+    core,
+    applier,
+    replayed,
+    looseLargeFrom: kept === undefined && meta.sequence === 0 ? Number.POSITIVE_INFINITY : (kept?.looseLargeFrom ?? 0),
+  };
 }
 
 function makeAccelerator(host: Host, pages: PageCache, bytesMax: number): Accelerator {

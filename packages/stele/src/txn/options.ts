@@ -34,13 +34,28 @@ export interface Settings {
   readonly logger: NonNullable<EngineOptions['logger']>;
 }
 
-const KNOWN = new Set<string>(['host', 'durability', 'debounceMs', 'cacheMemory', 'pageSize', 'segmentBytes', 'historyRetention', 'logRetention', 'readOnly', 'accelerator', 'viewIdleMs', 'logger']);
+const KNOWN = new Set<string>([
+  'host',
+  'durability',
+  'debounceMs',
+  'cacheMemory',
+  'pageSize',
+  'segmentBytes',
+  'historyRetention',
+  'logRetention',
+  'readOnly',
+  'accelerator',
+  'viewIdleMs',
+  'logger',
+]);
 
 /** @throws {SteleError} `invalid` OPTION_INVALID naming the option, what was found and what is expected */
 export function checkOptions(options: EngineOptions): Settings {
-  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw refused(name, 'an unknown option', `one of ${[...KNOWN].join(', ')}`);
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw refused(name, 'an unknown option', `one of ${[...KNOWN].join(', ')}`);
   const durability = options.durability ?? 'immediate';
-  if (durability !== 'immediate' && durability !== 'debounced' && durability !== 'async') throw refused('durability', durability, "'immediate', 'debounced' or 'async'");
+  if (durability !== 'immediate' && durability !== 'debounced' && durability !== 'async')
+    throw refused('durability', durability, "'immediate', 'debounced' or 'async'");
   const pageSize = options.pageSize;
   if (pageSize !== undefined && !PAGE_SIZES.includes(pageSize)) throw refused('pageSize', pageSize, PAGE_SIZES.join(', '));
   const historyRetention = options.historyRetention;
@@ -67,7 +82,9 @@ export function checkOptions(options: EngineOptions): Settings {
 }
 
 function refused(name: string, found: unknown, expected: string): SteleError {
-  return new SteleError('invalid', 'OPTION_INVALID', `option ${name}: found ${String(found)}, expected ${expected}`, { detail: { option: name } });
+  return new SteleError('invalid', 'OPTION_INVALID', `option ${name}: found ${String(found)}, expected ${expected}`, {
+    detail: { option: name },
+  });
 }
 
 function within(name: string, value: number, min: number, max: number): number {
@@ -92,7 +109,8 @@ export const KEYSPACE_MAX = 3;
 /** @throws {SteleError} `invalid` KEY_INVALID */
 export function checkKey(key: Uint8Array): void {
   if (!(key instanceof Uint8Array)) throw new SteleError('invalid', 'KEY_INVALID', `key is ${typeof key}, expected bytes`);
-  if (key.length < 1 || key.length > KEY_BYTES_MAX) throw new SteleError('invalid', 'KEY_INVALID', `key of ${key.length} bytes, expected 1 to ${KEY_BYTES_MAX}`);
+  if (key.length < 1 || key.length > KEY_BYTES_MAX)
+    throw new SteleError('invalid', 'KEY_INVALID', `key of ${key.length} bytes, expected 1 to ${KEY_BYTES_MAX}`);
   const keyspace = key[0]!;
   if (keyspace < KEYSPACE_MIN || keyspace > KEYSPACE_MAX) {
     throw new SteleError('invalid', 'KEY_INVALID', `keyspace ${keyspace}, expected 1 (system), 2 (user) or 3 (layer)`);
@@ -102,33 +120,40 @@ export function checkKey(key: Uint8Array): void {
 /** @throws {SteleError} `invalid` VALUE_INVALID */
 export function checkValue(value: Uint8Array): void {
   if (!(value instanceof Uint8Array)) throw new SteleError('invalid', 'VALUE_INVALID', `value is ${typeof value}, expected bytes`);
-  if (value.length > VALUE_BYTES_MAX) throw new SteleError('invalid', 'VALUE_INVALID', `value of ${value.length} bytes, expected at most ${VALUE_BYTES_MAX}`);
+  if (value.length > VALUE_BYTES_MAX)
+    throw new SteleError('invalid', 'VALUE_INVALID', `value of ${value.length} bytes, expected at most ${VALUE_BYTES_MAX}`);
 }
 
 /** Absolute expiry of a write, 0 for never. @throws {SteleError} `invalid` EXPIRY_INVALID */
 export function expiryOf(options: { expiresAt?: number; ttlMs?: number } | undefined, timeMs: number): number {
   if (options === undefined || (options.expiresAt === undefined && options.ttlMs === undefined)) return 0;
-  if (options.expiresAt !== undefined && options.ttlMs !== undefined) throw new SteleError('invalid', 'EXPIRY_INVALID', 'both expiresAt and ttlMs given, expected one');
+  if (options.expiresAt !== undefined && options.ttlMs !== undefined)
+    throw new SteleError('invalid', 'EXPIRY_INVALID', 'both expiresAt and ttlMs given, expected one');
   const name = options.expiresAt === undefined ? 'ttlMs' : 'expiresAt';
   const given = options.expiresAt ?? options.ttlMs!;
   const expiresAt = Math.ceil(options.expiresAt ?? timeMs + options.ttlMs!);
-  if (!(given > 0) || !(expiresAt <= TIME_MAX)) throw new SteleError('invalid', 'EXPIRY_INVALID', `${name} is ${given}, expected a positive number of milliseconds below 2^47`);
+  if (!(given > 0) || !(expiresAt <= TIME_MAX))
+    throw new SteleError('invalid', 'EXPIRY_INVALID', `${name} is ${given}, expected a positive number of milliseconds below 2^47`);
   return expiresAt;
 }
 
 /** @throws {SteleError} `invalid` VERSION_INVALID */
 export function checkVersion(name: string, version: number): void {
-  if (!Number.isSafeInteger(version) || version < 0) throw new SteleError('invalid', 'VERSION_INVALID', `${name} is ${version}, expected a commit number from 0`);
+  if (!Number.isSafeInteger(version) || version < 0)
+    throw new SteleError('invalid', 'VERSION_INVALID', `${name} is ${version}, expected a commit number from 0`);
 }
 
 /** @throws {SteleError} `invalid` COMMIT_OPTIONS */
-export function checkCommitOptions(options: { durability?: Durability; assertedTimeMs?: number; meta?: readonly Uint8Array[] } | undefined): void {
+export function checkCommitOptions(
+  options: { durability?: Durability; assertedTimeMs?: number; meta?: readonly Uint8Array[] } | undefined,
+): void {
   if (options === undefined) return;
   const bad = (message: string): never => {
     throw new SteleError('invalid', 'COMMIT_OPTIONS', message);
   };
   const { durability, assertedTimeMs, meta } = options;
-  if (durability !== undefined && durability !== 'immediate' && durability !== 'debounced' && durability !== 'async') bad(`durability is ${String(durability)}`);
+  if (durability !== undefined && durability !== 'immediate' && durability !== 'debounced' && durability !== 'async')
+    bad(`durability is ${String(durability)}`);
   if (assertedTimeMs !== undefined && !(Number.isInteger(assertedTimeMs) && assertedTimeMs > 0 && assertedTimeMs <= TIME_MAX)) {
     bad(`assertedTimeMs is ${assertedTimeMs}, expected a whole number of ms from 1 to 2^47`);
   }

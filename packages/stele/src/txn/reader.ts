@@ -7,14 +7,14 @@
  * Specification: spec/transactions.md, "Reading at (commit, time)".
  */
 
-import { countAt } from './count.ts';
+import { SteleError } from '../base/errors.ts';
 import type { Core } from './core.ts';
 import { FOUND, NONE } from './core.ts';
+import { countAt } from './count.ts';
 import { Found, lookup, settleValue } from './lookup.ts';
 import { checkKey } from './options.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import { Scanner, type Sight } from './scanner.ts';
-import { SteleError } from '../base/errors.ts';
 import type { Decode, Entry, KeyRange, Reader, ScanRange } from './types.ts';
 
 const EVERYTHING: KeyRange = {};
@@ -84,7 +84,12 @@ export abstract class SightReader implements Reader {
     if (this.#find(key) === NONE) return undefined;
     const { found } = this;
     settleValue(this.core, found);
-    return { key: key.slice(), value: copyOf(found.bytes, found.start, found.end), version: found.commit, expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt };
+    return {
+      key: key.slice(),
+      value: copyOf(found.bytes, found.start, found.end),
+      version: found.commit,
+      expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,
+    };
   }
 
   async getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -104,7 +109,8 @@ export abstract class SightReader implements Reader {
 
   async #largeAsync(found: Found): Promise<Uint8Array> {
     const value = new Uint8Array(found.valueBytes);
-    if (found.place === 'pages') await this.core.pages.overflow.readAsync({ firstPage: found.firstPage, pages: found.pages }, 0, found.valueBytes, value, 0);
+    if (found.place === 'pages')
+      await this.core.pages.overflow.readAsync({ firstPage: found.firstPage, pages: found.pages }, 0, found.valueBytes, value, 0);
     else await this.core.log.readLargeAsync(found.operation!, 0, found.valueBytes, value, 0);
     return value;
   }
@@ -120,7 +126,10 @@ export abstract class SightReader implements Reader {
     return new ScanIterator(this.core, this.sight(), range, () => this.sight());
   }
 
-  forEach(range: ScanRange, visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void): number {
+  forEach(
+    range: ScanRange,
+    visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void,
+  ): number {
     checkRange(range);
     const scanner = new Scanner(this.core, this.sight(), range, range.reverse === true);
     const limit = range.limit ?? Number.POSITIVE_INFINITY;
@@ -161,7 +170,8 @@ export abstract class SightReader implements Reader {
 
   nth(range: KeyRange, n: number): Entry | undefined {
     checkRange(range);
-    if (!Number.isSafeInteger(n) || n < 0) throw new SteleError('invalid', 'RANGE_INVALID', `nth is asked for ${n}, expected a whole number from 0`);
+    if (!Number.isSafeInteger(n) || n < 0)
+      throw new SteleError('invalid', 'RANGE_INVALID', `nth is asked for ${n}, expected a whole number from 0`);
     let entry: Entry | undefined;
     let at = 0;
     this.forEach({ ...range, values: false }, (key, keyLength) => {
@@ -184,5 +194,6 @@ export function checkRange(range: ScanRange): void {
     if (bound !== undefined && !(bound instanceof Uint8Array)) bad(`${name} is ${typeof bound}, expected bytes`);
   }
   const { limit } = range;
-  if (limit !== undefined && !(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0))) bad(`limit is ${limit}, expected a whole number from 0`);
+  if (limit !== undefined && !(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0)))
+    bad(`limit is ${limit}, expected a whole number from 0`);
 }

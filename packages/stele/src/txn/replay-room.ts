@@ -9,8 +9,8 @@
  */
 
 import { SteleError } from '../base/errors.ts';
-import { BLOB_SEGMENT_TABLE, type Meta } from '../pager/meta.ts';
 import { readBlob } from '../pager/blob.ts';
+import { BLOB_SEGMENT_TABLE, type Meta } from '../pager/meta.ts';
 import type { Core } from './core.ts';
 import { encodeKept } from './kept-blob.ts';
 
@@ -36,7 +36,12 @@ export class ReplayRoom {
     const frames = tree.framesPerWrite();
     if (pages.reserve(frames)) return;
     if (settings.readOnly) {
-      throw new SteleError('unavailable', 'CACHE_FULL', `replaying the log needs more than the ${settings.cacheMemory} bytes of cacheMemory; open for writing once, or give more`, { detail: { cacheMemory: settings.cacheMemory } });
+      throw new SteleError(
+        'unavailable',
+        'CACHE_FULL',
+        `replaying the log needs more than the ${settings.cacheMemory} bytes of cacheMemory; open for writing once, or give more`,
+        { detail: { cacheMemory: settings.cacheMemory } },
+      );
     }
     this.#flush();
     pages.reserve(frames);

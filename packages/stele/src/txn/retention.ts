@@ -74,7 +74,8 @@ export class Retention {
       const parent = longestMatch(next.slice(0, at), range.prefix, range.prefix.length - 1)!;
       return parent.keptFrom !== range.keptFrom || parent.historyMs !== range.historyMs;
     });
-    if (this.#ranges.length > RANGES_MAX) throw new SteleError('invalid', 'RETENTION_RULES', `${this.#ranges.length} kept ranges, at most ${RANGES_MAX}`);
+    if (this.#ranges.length > RANGES_MAX)
+      throw new SteleError('invalid', 'RETENTION_RULES', `${this.#ranges.length} kept ranges, at most ${RANGES_MAX}`);
   }
 
   /** A rule of 0 has kept nothing before now; say so in `keptFrom` before that rule can change. */
@@ -163,7 +164,13 @@ function reaches(range: { readonly keptFrom: number; readonly keptFromMs: number
 }
 
 /** First prefix not answerable at (commit, time) among the keys in [start, end), or undefined. */
-export function firstExpired(claim: KeptClaim, start: Uint8Array | undefined, end: Uint8Array | undefined, commit: number, timeMs: number): Uint8Array | undefined {
+export function firstExpired(
+  claim: KeptClaim,
+  start: Uint8Array | undefined,
+  end: Uint8Array | undefined,
+  commit: number,
+  timeMs: number,
+): Uint8Array | undefined {
   for (const range of claim.ranges) {
     if (reaches(range, commit, timeMs)) continue;
     if (end !== undefined && compare(range.prefix, end) >= 0) continue;
@@ -176,7 +183,14 @@ export function firstExpired(claim: KeptClaim, start: Uint8Array | undefined, en
 }
 
 /** Does a longer prefix, kept at `commit`, contain all of [start, end)? Then the shorter rule has no say there. */
-function hasNearer(claim: KeptClaim, prefix: Uint8Array, start: Uint8Array, end: Uint8Array | undefined, commit: number, timeMs: number): boolean {
+function hasNearer(
+  claim: KeptClaim,
+  prefix: Uint8Array,
+  start: Uint8Array,
+  end: Uint8Array | undefined,
+  commit: number,
+  timeMs: number,
+): boolean {
   const nearest = longestMatch(claim.ranges, start, start.length)!;
   if (nearest.prefix.length <= prefix.length || !reaches(nearest, commit, timeMs)) return false;
   const after = prefixEnd(nearest.prefix);

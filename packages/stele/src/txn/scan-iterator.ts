@@ -51,7 +51,15 @@ export class ScanIterator implements IterableIterator<Entry> {
     const { found } = scanner;
     if (this.#withValues) settleValue(this.#core, found);
     const value = this.#withValues ? copyOf(found.bytes, found.start, found.end) : NOTHING;
-    return { done: false, value: { key: copyOf(scanner.key, 0, scanner.keyBytes), value, version: found.commit, expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt } };
+    return {
+      done: false,
+      value: {
+        key: copyOf(scanner.key, 0, scanner.keyBytes),
+        value,
+        version: found.commit,
+        expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,
+      },
+    };
   }
 
   return(): IteratorResult<Entry, undefined> {

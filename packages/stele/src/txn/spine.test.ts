@@ -8,7 +8,10 @@ interface Version extends VersionAddress {
 }
 
 /** A chain of versions with every table kept, as the log would. */
-function buildChain(depth: number, address: (at: number) => VersionAddress): { versions: Version[]; spine: Uint8Array; fast: number; restarts: number } {
+function buildChain(
+  depth: number,
+  address: (at: number) => VersionAddress,
+): { versions: Version[]; spine: Uint8Array; fast: number; restarts: number } {
   const versions: Version[] = [{ ...address(0), table: undefined }];
   let spine: Uint8Array | undefined;
   let fast = 0;
@@ -79,7 +82,12 @@ for (const depth of [2, 3, 31, 32, 33, 34, 64, 65, 1023, 1024, 1025, 1056, 1057,
 }
 
 test('carried versions and far ordinals outgrow the limit, and the saved spine still answers', () => {
-  const chain = buildChain(12_000, (at) => ({ commit: at * 700_000_000 + 9, addressCommit: at * 700_000_000 + 9 + 600_000_000, ordinal: 3_000_000_000 + at, carried: true }));
+  const chain = buildChain(12_000, (at) => ({
+    commit: at * 700_000_000 + 9,
+    addressCommit: at * 700_000_000 + 9 + 600_000_000,
+    ordinal: 3_000_000_000 + at,
+    carried: true,
+  }));
   assert.ok(chain.restarts > 0, 'no spine was saved: the test does not reach what it is for');
   for (let at = 0; at < 11_999; at += 131) assert.equal(find(chain, at * 700_000_000 + 10).commit, at * 700_000_000 + 9);
 });

@@ -29,8 +29,8 @@
  * Specification: spec/log-format.md, "Version tables".
  */
 
-import { readVarint, VARINT_BAD, varintBytes, writeVarint } from '../base/varint.ts';
 import { invariant, SteleError } from '../base/errors.ts';
+import { readVarint, VARINT_BAD, varintBytes, writeVarint } from '../base/varint.ts';
 
 export const SPINE_RADIX = 32;
 /** Entries with fewer superseded versions are followed hop by hop. */

@@ -33,12 +33,29 @@ export function engineStats(core: Core, parts: StatsParts): EngineStats {
       syncMsMean: group.syncs === 0 ? 0 : group.syncMsTotal / group.syncs,
       waiting: group.waiting,
       syncStyle: core.host.storage.syncStyle,
-      headersThrough: core.headersThrough, headerRuns: parts.headers.runs,
+      headersThrough: core.headersThrough,
+      headerRuns: parts.headers.runs,
     },
     pages: pages.stats(),
-    tree: { height: tree.height, entries: tree.liveCount, leaves: tree.leafCount, acceleratorEntries: accelerator?.count ?? 0, acceleratorBytes: accelerator?.bytes() ?? 0 },
-    views: { open: pins.count, oldestVersion: Number.isFinite(oldest) ? oldest : core.applied, ranges: retention.ranges.length, keptFrom: retention.ranges[0]!.keptFrom },
-    work: { replayed: parts.replayed, flushMsLast: parts.flusher.lastMs, flushSliceMsMax: parts.flusher.sliceMsMax, housekeepingSliceMsMax: parts.keeper.sliceMsMax },
+    tree: {
+      height: tree.height,
+      entries: tree.liveCount,
+      leaves: tree.leafCount,
+      acceleratorEntries: accelerator?.count ?? 0,
+      acceleratorBytes: accelerator?.bytes() ?? 0,
+    },
+    views: {
+      open: pins.count,
+      oldestVersion: Number.isFinite(oldest) ? oldest : core.applied,
+      ranges: retention.ranges.length,
+      keptFrom: retention.ranges[0]!.keptFrom,
+    },
+    work: {
+      replayed: parts.replayed,
+      flushMsLast: parts.flusher.lastMs,
+      flushSliceMsMax: parts.flusher.sliceMsMax,
+      housekeepingSliceMsMax: parts.keeper.sliceMsMax,
+    },
     state: { status: core.status, threads: core.host.threads.kind, storage: core.host.storage.kind },
   };
 }

@@ -16,8 +16,8 @@ import { checkBounds } from './batch.ts';
 import type { Core } from './core.ts';
 import { MISS } from './core.ts';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf } from './options.ts';
-import { checkRange, copyOf, SightReader } from './reader.ts';
 import { ReadSet } from './read-set.ts';
+import { checkRange, copyOf, SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
 import type { Commit, CommitOptions, Decode, Entry, KeyRange, ScanRange, Transaction } from './types.ts';
 import { PinnedView } from './view.ts';
@@ -53,7 +53,8 @@ export class EngineTransaction extends SightReader implements Transaction {
 
   protected override sight(): Sight {
     if (!this.#isOpen) throw new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction has ended');
-    if (!this.view.open) throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction's view of version ${this.view.commit} was idle for too long`);
+    if (!this.view.open)
+      throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction's view of version ${this.view.commit} was idle for too long`);
     this.core.assertReadable();
     this.view.lastUsedMs = this.core.tickMs;
     return this.view;
@@ -90,9 +91,14 @@ export class EngineTransaction extends SightReader implements Transaction {
   override entry(key: Uint8Array): Entry | undefined {
     checkKey(key);
     const own = this.writes.get(key, key.length);
-    if (own !== undefined) return this.#isGone(own) ? undefined : { key: key.slice(), value: own.value!.slice(), version: 0, expiresAt: own.expiresAt === 0 ? undefined : own.expiresAt };
+    if (own !== undefined)
+      return this.#isGone(own)
+        ? undefined
+        : { key: key.slice(), value: own.value!.slice(), version: 0, expiresAt: own.expiresAt === 0 ? undefined : own.expiresAt };
     const value = this.read(key, key.length, copyOf);
-    return value === undefined ? undefined : { key: key.slice(), value, version: this.found.commit, expiresAt: this.found.expiresAt === 0 ? undefined : this.found.expiresAt };
+    return value === undefined
+      ? undefined
+      : { key: key.slice(), value, version: this.found.commit, expiresAt: this.found.expiresAt === 0 ? undefined : this.found.expiresAt };
   }
 
   override async getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -108,7 +114,10 @@ export class EngineTransaction extends SightReader implements Transaction {
     return mergedScan(this, range);
   }
 
-  override forEach(range: ScanRange, visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void): number {
+  override forEach(
+    range: ScanRange,
+    visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void,
+  ): number {
     let visited = 0;
     for (const { key, value, version } of this.scan(range)) {
       visited++;
@@ -159,8 +168,10 @@ export class EngineTransaction extends SightReader implements Transaction {
 
   #write(effect: WriteEffect): void {
     this.writes.set(effect);
-    if (this.writes.size > BATCH_OPERATIONS_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_OPERATIONS_MAX} keys`);
-    if (this.writes.bytes > BATCH_BYTES_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_BYTES_MAX} bytes`);
+    if (this.writes.size > BATCH_OPERATIONS_MAX)
+      throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_OPERATIONS_MAX} keys`);
+    if (this.writes.bytes > BATCH_BYTES_MAX)
+      throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_BYTES_MAX} bytes`);
   }
 
   /**
@@ -173,14 +184,20 @@ export class EngineTransaction extends SightReader implements Transaction {
     const since = this.version;
     if (nowMs >= this.reads.earliestExpiry) throw this.#conflict('an entry that was read has expired', undefined);
     if (core.applied === since) return;
-    if (!this.view.open) throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction began at version ${since} and was idle for too long`);
+    if (!this.view.open)
+      throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction began at version ${since} and was idle for too long`);
     for (const key of this.reads.keys.values()) {
       if (newestCommit(core, key) > since) throw this.#conflict('a key that was read has changed', key);
     }
     if (this.reads.ranges.length === 0) return;
     if (!core.window.covers(since)) {
       core.counters.tooOld++;
-      throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction began at version ${since}, more was written since than the validation window holds`, { detail: { version: since } });
+      throw new SteleError(
+        'conflict',
+        'TXN_TOO_OLD',
+        `the transaction began at version ${since}, more was written since than the validation window holds`,
+        { detail: { version: since } },
+      );
     }
     const key = core.window.firstIn(this.reads.ranges, since);
     if (key !== undefined) throw this.#conflict('a range that was read has changed', key);
@@ -242,7 +259,12 @@ function* mergedScan(txn: EngineTransaction, range: ScanRange): Generator<Entry,
     const entry = next.done === true ? undefined : next.value;
     const effect = own[at];
     if (entry === undefined && effect === undefined) return undefined;
-    const order = entry === undefined ? 1 : effect === undefined ? -1 : sign * compareBytes(entry.key, 0, entry.key.length, effect.key, 0, effect.key.length);
+    const order =
+      entry === undefined
+        ? 1
+        : effect === undefined
+          ? -1
+          : sign * compareBytes(entry.key, 0, entry.key.length, effect.key, 0, effect.key.length);
     if (order <= 0) {
       if (entry!.expiresAt !== undefined) txn.reads.sawExpiry(entry!.expiresAt);
       next = below.next();

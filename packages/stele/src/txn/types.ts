@@ -43,7 +43,14 @@ export interface WriteOptions extends CommitOptions {
 
 /** Conditions (`ifVersion`, `check`) are judged against the state before the batch. Same key twice: the last effect counts. */
 export type Operation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array; readonly expiresAt?: number; readonly ttlMs?: number; readonly ifVersion?: number }
+  | {
+      readonly type: 'put';
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      readonly expiresAt?: number;
+      readonly ttlMs?: number;
+      readonly ifVersion?: number;
+    }
   | { readonly type: 'delete'; readonly key: Uint8Array; readonly ifVersion?: number }
   | { readonly type: 'check'; readonly key: Uint8Array; readonly ifVersion: number }
   | { readonly type: 'deleteRange'; readonly start: Uint8Array; readonly end: Uint8Array };
@@ -85,7 +92,10 @@ export interface Reader {
   /** Lazy, hand-written iterator; may be abandoned; sees the reader's view even while writes go on. */
   scan(range?: ScanRange): IterableIterator<Entry>;
   /** Batch form of scan without keeping entries: `visit` gets key and value in place; return false to stop. Returns entries visited. */
-  forEach(range: ScanRange, visit: (keyBytes: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void): number;
+  forEach(
+    range: ScanRange,
+    visit: (keyBytes: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void,
+  ): number;
   /** Exact. O(log n) plus expired-not-yet-swept on the newest state. */
   count(range?: KeyRange): number;
   first(range?: KeyRange): Entry | undefined;
@@ -180,7 +190,11 @@ export interface EngineOptions {
   readonly accelerator?: boolean;
   /** ms without a read after which a view expires; default 10 min; Infinity = never. */
   readonly viewIdleMs?: number;
-  readonly logger?: (event: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly detail?: Readonly<Record<string, unknown>> }) => void;
+  readonly logger?: (event: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly message: string;
+    readonly detail?: Readonly<Record<string, unknown>>;
+  }) => void;
 }
 
 export interface Engine extends Reader, AsyncDisposable {
@@ -224,7 +238,10 @@ export interface Engine extends Reader, AsyncDisposable {
   /** Repacks leaves, moves pages to the front, gives space back, drops what retention lets go. */
   compact(options?: { signal?: { readonly aborted: boolean }; progress?: (done: number, total: number) => void }): Promise<void>;
   /** A consistent copy into an empty storage, with a new incarnation. */
-  backup(target: Host['storage'], options?: { history?: boolean; signal?: { readonly aborted: boolean }; progress?: (done: number, total: number) => void }): Promise<void>;
+  backup(
+    target: Host['storage'],
+    options?: { history?: boolean; signal?: { readonly aborted: boolean }; progress?: (done: number, total: number) => void },
+  ): Promise<void>;
   verify(options?: { signal?: { readonly aborted: boolean }; progress?: (done: number, total: number) => void }): Promise<VerifyReport>;
   stats(): EngineStats;
   /** Drains, syncs, flushes, writes the clean-close mark. Idempotent. */

@@ -29,7 +29,9 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
   let done = 0;
   const slices = new Slices(core, options.signal);
 
-  const verifier = new TreeVerifier(core.tree, (fault) => report({ where: 'page', message: fault.message, detail: { lpn: fault.lpn, level: fault.level } }));
+  const verifier = new TreeVerifier(core.tree, (fault) =>
+    report({ where: 'page', message: fault.message, detail: { lpn: fault.lpn, level: fault.level } }),
+  );
   for (let state = MORE; state === MORE || state === TREE_MISS; ) {
     try {
       state = verifier.step(8);
@@ -93,15 +95,25 @@ async function verifyRun(core: Core, run: Run, slices: Slices, report: (damage: 
         while (core.locate(next) === MISS) core.fill();
         const commits = core.log.commits(core.index.segment, core.index.offset, next, run.lastCommit);
         for (let view = commits.next(); view !== undefined; view = commits.next()) {
-          if (view.commit !== next) throw new SteleError('corrupt', 'LOG_DAMAGED', `commit ${view.commit} where ${next} was expected`, { detail: { commit: next } });
+          if (view.commit !== next)
+            throw new SteleError('corrupt', 'LOG_DAMAGED', `commit ${view.commit} where ${next} was expected`, {
+              detail: { commit: next },
+            });
           let count = 0;
           while (view.next(operation)) count++;
-          if (count !== view.operationCount) throw new SteleError('corrupt', 'LOG_DAMAGED', `commit ${next} holds ${count} operations, its head says ${view.operationCount}`, { detail: { commit: next } });
+          if (count !== view.operationCount)
+            throw new SteleError(
+              'corrupt',
+              'LOG_DAMAGED',
+              `commit ${next} holds ${count} operations, its head says ${view.operationCount}`,
+              { detail: { commit: next } },
+            );
           next++;
           good++;
           await slices.pause();
         }
-        if (next <= run.lastCommit) throw new SteleError('corrupt', 'LOG_DAMAGED', `the log ends before commit ${next}`, { detail: { commit: next } });
+        if (next <= run.lastCommit)
+          throw new SteleError('corrupt', 'LOG_DAMAGED', `the log ends before commit ${next}`, { detail: { commit: next } });
       } catch (error) {
         if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
         report(damageOf('log', error));

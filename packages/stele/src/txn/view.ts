@@ -60,7 +60,12 @@ export class PinnedView extends SightReader implements View, Pin, Sight {
   }
 
   #refusal(): SteleError {
-    if (this.#isExpired) return new SteleError('closed', 'VIEW_EXPIRED', `the view of version ${this.commit} was idle for more than ${this.core.settings.viewIdleMs} ms`);
+    if (this.#isExpired)
+      return new SteleError(
+        'closed',
+        'VIEW_EXPIRED',
+        `the view of version ${this.commit} was idle for more than ${this.core.settings.viewIdleMs} ms`,
+      );
     return new SteleError('closed', 'VIEW_CLOSED', `the view of version ${this.commit} is closed`);
   }
 

@@ -109,10 +109,13 @@ export class Writer {
 
   /** @throws {SteleError} `conflict` VERSION_MISMATCH; `invalid` VERSION_INVALID */
   checkVersion(key: Uint8Array, expected: number, found: number): void {
-    if (!Number.isSafeInteger(expected) || expected < 0) throw new SteleError('invalid', 'VERSION_INVALID', `ifVersion is ${expected}, expected a commit number from 0`);
+    if (!Number.isSafeInteger(expected) || expected < 0)
+      throw new SteleError('invalid', 'VERSION_INVALID', `ifVersion is ${expected}, expected a commit number from 0`);
     if (found === expected) return;
     this.#core.counters.conflicts++;
-    throw new SteleError('conflict', 'VERSION_MISMATCH', `the key has version ${found}, expected ${expected}`, { detail: { key: key.slice(), found, expected } });
+    throw new SteleError('conflict', 'VERSION_MISMATCH', `the key has version ${found}, expected ${expected}`, {
+      detail: { key: key.slice(), found, expected },
+    });
   }
 
   /** Commits the effects, sorted by key, each key once: all or none. */
