@@ -1,6 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commonPrefixLength, compareBytes, copyBytes, equalBytes, isZero, readU16, readU32, readU48, readU64BE, writeU16, writeU32, writeU48, writeU64BE } from './bytes.ts';
+import {
+  commonPrefixLength,
+  compareBytes,
+  copyBytes,
+  equalBytes,
+  isZero,
+  readU16,
+  readU32,
+  readU48,
+  readU64BE,
+  writeU16,
+  writeU32,
+  writeU48,
+  writeU64BE,
+} from './bytes.ts';
 
 const b = (...values: number[]): Uint8Array => Uint8Array.from(values);
 

@@ -56,7 +56,8 @@ export function crc32U48(value: number, seed: number): number {
 /** A checksum function that takes the script for short input and `native` for the rest. */
 export function makeCrc32(native: Crc32 | undefined): Crc32 {
   if (native === undefined) return crc32;
-  return (bytes, start, end, seed) => (end - start < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start, end, seed) : native(bytes, start, end, seed));
+  return (bytes, start, end, seed) =>
+    end - start < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start, end, seed) : native(bytes, start, end, seed);
 }
 
 /** Eight tables of 256: T[256 k + b] is the checksum step of byte b followed by k zero bytes. */

@@ -15,7 +15,16 @@
 import { invariant, SteleError } from '../base/errors.ts';
 import { readFully, writeAll } from '../host/files.ts';
 import type { Storage, StorageFile } from '../host/storage.ts';
-import { checkFileHeader, decodeIndexEntry, encodeFileHeader, encodeIndexEntry, INDEX_ENTRY_BYTES, INDEX_FILE, INDEX_HEADER_BYTES, indexSeed } from './index-format.ts';
+import {
+  checkFileHeader,
+  decodeIndexEntry,
+  encodeFileHeader,
+  encodeIndexEntry,
+  INDEX_ENTRY_BYTES,
+  INDEX_FILE,
+  INDEX_HEADER_BYTES,
+  indexSeed,
+} from './index-format.ts';
 import { MISS, OK } from './outcome.ts';
 import type { BlockFile, LogBlocks } from './types.ts';
 
@@ -222,7 +231,9 @@ export class CommitIndex implements BlockFile {
   }
 
   #damaged(commit: number): SteleError {
-    return new SteleError('corrupt', 'INDEX_DAMAGED', `the commit index is damaged at commit ${commit}`, { detail: { commit, offset: entryAt(commit) } });
+    return new SteleError('corrupt', 'INDEX_DAMAGED', `the commit index is damaged at commit ${commit}`, {
+      detail: { commit, offset: entryAt(commit) },
+    });
   }
 }
 

@@ -19,7 +19,16 @@ import type { CommitView } from './commit-view.ts';
 import { decodeOperation, OPERATION_BAD } from './operation-format.ts';
 import type { OperationView } from './operation-view.ts';
 import { BodyView, ENTRY_BYTES, parseBody } from './record-body.ts';
-import { HEAD_BYTES, headChecksum, headLength, KIND_COMMIT, KIND_FINAL_PART, KIND_PART, RECORD_BYTES_MAX, recordSeed } from './record-format.ts';
+import {
+  HEAD_BYTES,
+  headChecksum,
+  headLength,
+  KIND_COMMIT,
+  KIND_FINAL_PART,
+  KIND_PART,
+  RECORD_BYTES_MAX,
+  recordSeed,
+} from './record-format.ts';
 import type { Scanner, SegmentSource } from './scanner.ts';
 
 export type MarkVisitor = (kind: number, commit: number, timeMs: number, body: Uint8Array) => void;
@@ -130,8 +139,13 @@ export class CommitReader implements CommitView {
     if (end === OPERATION_BAD) throw this.#damagedHere('operation that cannot be decoded');
     const index = this.#index++;
     if (body.operationTable !== 0) {
-      if (readU32(body.bytes, body.operationTable + ENTRY_BYTES * index) !== start - body.start) throw this.#damagedHere('operation table and operations disagree');
-      if (this.#lastKeyEnd >= 0 && compareBytes(body.bytes, this.#lastKeyStart, this.#lastKeyEnd, body.bytes, into.keyStart, into.keyEnd) >= 0) throw this.#damagedHere('keys out of order');
+      if (readU32(body.bytes, body.operationTable + ENTRY_BYTES * index) !== start - body.start)
+        throw this.#damagedHere('operation table and operations disagree');
+      if (
+        this.#lastKeyEnd >= 0 &&
+        compareBytes(body.bytes, this.#lastKeyStart, this.#lastKeyEnd, body.bytes, into.keyStart, into.keyEnd) >= 0
+      )
+        throw this.#damagedHere('keys out of order');
       this.#lastKeyStart = into.keyStart;
       this.#lastKeyEnd = into.keyEnd;
     }
@@ -167,7 +181,12 @@ export class CommitReader implements CommitView {
       this.metaCount = body.metaCount;
       this.#metaBytes = body.metaCount > 0 ? body.bytes.slice(body.metaStart, body.operationsStart) : NOTHING;
     } else {
-      const fits = this.#parts.length > 0 && scanner.commit === this.#partCommit && scanner.timeMs === this.#partTime && body.firstOrdinal === this.#partOperations && body.firstCarried === this.#partCarried;
+      const fits =
+        this.#parts.length > 0 &&
+        scanner.commit === this.#partCommit &&
+        scanner.timeMs === this.#partTime &&
+        body.firstOrdinal === this.#partOperations &&
+        body.firstCarried === this.#partCarried;
       if (!fits) throw this.#damaged(scanner.segment, scanner.offset, 'part that does not continue its commit');
     }
     this.#parts.push({ segment: scanner.segment, offset: scanner.offset });
@@ -203,7 +222,8 @@ export class CommitReader implements CommitView {
 
   #checkNumber(): void {
     const { scanner } = this;
-    if (scanner.commit !== this.commit + 1) throw this.#damaged(scanner.segment, scanner.offset, `commit ${scanner.commit} follows ${this.commit}`);
+    if (scanner.commit !== this.commit + 1)
+      throw this.#damaged(scanner.segment, scanner.offset, `commit ${scanner.commit} follows ${this.commit}`);
     if (scanner.timeMs < this.timeMs) throw this.#damaged(scanner.segment, scanner.offset, 'recorded time decreases');
   }
 
@@ -230,7 +250,10 @@ export class CommitReader implements CommitView {
       if (readFully(file, this.#ownBytes, 0, length, part.offset) < length) length = 0;
     }
     const bytes = this.#ownBytes;
-    const good = length >= HEAD_BYTES && headChecksum(bytes, 0) === this.#native(bytes, 4, length, recordSeed(segment.seed, part.offset)) && parseBody(bytes, 0, length, this.#ownBody);
+    const good =
+      length >= HEAD_BYTES &&
+      headChecksum(bytes, 0) === this.#native(bytes, 4, length, recordSeed(segment.seed, part.offset)) &&
+      parseBody(bytes, 0, length, this.#ownBody);
     if (!good) throw this.#damaged(part.segment, part.offset, 'part changed while it was read');
     this.#partIndex = index;
     this.#enter(this.#ownBody, part.segment, part.offset);

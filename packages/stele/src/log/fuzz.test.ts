@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, below, bytesOf, logOptions, randomCommit, type Rng, rng, snapshot, writeProgram } from '../../test/log/kit.ts';
+import { append, below, bytesOf, logOptions, type Rng, randomCommit, rng, snapshot, writeProgram } from '../../test/log/kit.ts';
 import { readU32, writeU32 } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
@@ -88,12 +88,16 @@ for (const name of Object.keys(fuzzTargets)) {
     for (let round = 0; performance.now() < until; round++) {
       const bytes = round < seeds.length ? seeds[round]! : mutate(random, seeds[below(random, seeds.length)]!, seeds);
       if (name === 'segment' && round % 3 !== 0) repair(bytes);
-      if (name === 'segmentTable' && round % 2 === 1 && bytes.length > 4) writeU32(bytes, bytes.length - 4, crc32(bytes, 0, bytes.length - 4, 0));
+      if (name === 'segmentTable' && round % 2 === 1 && bytes.length > 4)
+        writeU32(bytes, bytes.length - 4, crc32(bytes, 0, bytes.length - 4, 0));
       const start = performance.now();
       try {
         fuzzTargets[name]!(bytes, hashing);
       } catch (error) {
-        assert.ok(error instanceof SteleError && error.kind !== 'internal', `round ${round}: ${error instanceof Error ? error.stack : error}`);
+        assert.ok(
+          error instanceof SteleError && error.kind !== 'internal',
+          `round ${round}: ${error instanceof Error ? error.stack : error}`,
+        );
       }
       worst = Math.max(worst, performance.now() - start);
     }

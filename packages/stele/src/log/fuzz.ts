@@ -34,17 +34,28 @@ export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
     if (bytes.length >= 24) decodeIndexEntry(bytes, 0, 0, 1, { timeMs: 0, assertedMax: 0, segment: 0, offset: 0 });
   },
   varint: (bytes) => {
-    for (let at = 0, value = 0; at < bytes.length && value >= 0; at += varintBytes(Math.max(value, 0))) value = readVarint(bytes, at, bytes.length);
+    for (let at = 0, value = 0; at < bytes.length && value >= 0; at += varintBytes(Math.max(value, 0)))
+      value = readVarint(bytes, at, bytes.length);
   },
 };
 
 function fuzzSegment(bytes: Uint8Array, hashing: Hashing): void {
   const header = decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES));
   if (header === undefined) return;
-  const segment: ScannedSegment = { header, seed: segmentSeed(header.databaseId, header.number, header.generation), end: Math.min(bytes.length, header.fileBytes), file: () => fileOver(bytes) };
+  const segment: ScannedSegment = {
+    header,
+    seed: segmentSeed(header.databaseId, header.number, header.generation),
+    end: Math.min(bytes.length, header.fileBytes),
+    file: () => fileOver(bytes),
+  };
   const source = (number: number): ScannedSegment | undefined => (number === header.number ? segment : undefined);
   const native = makeCrc32(hashing.crc32);
-  const scanner = new Scanner(source, native, { segment: header.number, offset: SEGMENT_HEADER_BYTES, chain: header.previousChecksum }, 4096);
+  const scanner = new Scanner(
+    source,
+    native,
+    { segment: header.number, offset: SEGMENT_HEADER_BYTES, chain: header.previousChecksum },
+    4096,
+  );
   const reader = new CommitReader(scanner, source, native, header.firstCommit - 1);
   const view = new OperationView();
   while (reader.nextCommit()) {
@@ -72,7 +83,14 @@ function fuzzRecord(bytes: Uint8Array): void {
 
 function checkRanges(at: number, view: OperationView, end: number): void {
   if (at === OPERATION_BAD) return;
-  const ordered = view.keyStart <= view.keyEnd && view.keyEnd <= view.tableStart && view.tableStart <= view.tableEnd && view.tableEnd <= view.valueStart && view.valueStart <= view.valueEnd && view.valueEnd <= end && at <= end;
+  const ordered =
+    view.keyStart <= view.keyEnd &&
+    view.keyEnd <= view.tableStart &&
+    view.tableStart <= view.tableEnd &&
+    view.tableEnd <= view.valueStart &&
+    view.valueStart <= view.valueEnd &&
+    view.valueEnd <= end &&
+    at <= end;
   if (!ordered) throw new Error('a decoder led outside its bytes');
 }
 
@@ -86,5 +104,16 @@ function fileOver(bytes: Uint8Array): StorageFile {
     target.set(piece, start);
     return piece.length;
   };
-  return { name: 'fuzz', read, readAsync: async (...all) => read(...all), write: refuse, sync: refuse, syncAsync: refuse, markUnsynced: refuse, truncate: refuse, size: () => bytes.length, close: () => {} };
+  return {
+    name: 'fuzz',
+    read,
+    readAsync: async (...all) => read(...all),
+    write: refuse,
+    sync: refuse,
+    syncAsync: refuse,
+    markUnsynced: refuse,
+    truncate: refuse,
+    size: () => bytes.length,
+    close: () => {},
+  };
 }

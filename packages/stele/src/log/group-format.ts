@@ -32,7 +32,14 @@ export interface GroupFields {
 }
 
 /** Writes a whole group record at `at`, which is `offset` in its segment. */
-export function encodeGroup(bytes: Uint8Array, at: number, segmentSeed: number, offset: number, epoch: Uint8Array, fields: GroupFields): void {
+export function encodeGroup(
+  bytes: Uint8Array,
+  at: number,
+  segmentSeed: number,
+  offset: number,
+  epoch: Uint8Array,
+  fields: GroupFields,
+): void {
   encodeHead(bytes, at, fields.chain, GROUP_BYTES, KIND_GROUP, 0, fields.commit, fields.timeMs);
   writeU32(bytes, at + 26, fields.durableSegment);
   writeU32(bytes, at + 30, fields.durableOffset);
@@ -47,6 +54,7 @@ export const groupBytesOf = (bytes: Uint8Array, at: number): number => readU32(b
 
 /** True when a valid group record of this segment stands at `at` = `offset`. Needs GROUP_BYTES bytes. */
 export function isGroupAt(bytes: Uint8Array, at: number, segmentSeed: number, offset: number): boolean {
-  if (bytes[at + 12] !== KIND_GROUP || bytes[at + 8] !== GROUP_BYTES || bytes[at + 9] !== 0 || bytes[at + 10] !== 0 || bytes[at + 11] !== 0) return false;
+  if (bytes[at + 12] !== KIND_GROUP || bytes[at + 8] !== GROUP_BYTES || bytes[at + 9] !== 0 || bytes[at + 10] !== 0 || bytes[at + 11] !== 0)
+    return false;
   return bytes[at + 13] === 0 && headChecksum(bytes, at) === crc32(bytes, at + 4, at + GROUP_BYTES, recordSeed(segmentSeed, offset));
 }

@@ -29,14 +29,26 @@ function root(leaves: Uint8Array[]): Uint8Array {
 }
 
 function naiveHeader(model: ModelCommit, secretOf: (ordinal: number) => Uint8Array): Uint8Array {
-  const leaf = (label: string, ordinal: number, secret: Uint8Array, content: Uint8Array): Uint8Array => sha(Uint8Array.of(0), sha(secret, Buffer.from(label), be(model.commit, 8), be(ordinal, 4)), content);
+  const leaf = (label: string, ordinal: number, secret: Uint8Array, content: Uint8Array): Uint8Array =>
+    sha(Uint8Array.of(0), sha(secret, Buffer.from(label), be(model.commit, 8), be(ordinal, 4)), content);
   const operations = model.operations.map(({ key, value, expiresAt }, i) => {
     const head = Buffer.concat([Uint8Array.of(value === undefined ? 2 : 1), be(key.length, 4), key]);
     return leaf('op', i, secretOf(i), value === undefined ? head : Buffer.concat([head, be(expiresAt, 8), be(value.length, 4), value]));
   });
-  const contents = [...(model.asserted === 0 ? [] : [Buffer.concat([Uint8Array.of(1), be(model.asserted, 8)])]), ...model.meta.map((chunk) => Buffer.concat([Uint8Array.of(2), chunk]))];
+  const contents = [
+    ...(model.asserted === 0 ? [] : [Buffer.concat([Uint8Array.of(1), be(model.asserted, 8)])]),
+    ...model.meta.map((chunk) => Buffer.concat([Uint8Array.of(2), chunk])),
+  ];
   const meta = contents.map((content, i) => leaf('meta', i, secretOf(0), content));
-  return Buffer.concat([Uint8Array.of(1, 1, 1), databaseId, be(model.commit, 8), be(model.timeMs, 8), new Uint8Array(16), root(operations), root(meta)]);
+  return Buffer.concat([
+    Uint8Array.of(1, 1, 1),
+    databaseId,
+    be(model.commit, 8),
+    be(model.timeMs, 8),
+    new Uint8Array(16),
+    root(operations),
+    root(meta),
+  ]);
 }
 
 test('the header job derives what the specification says, in any number of runs', async () => {
@@ -56,7 +68,13 @@ test('the header job derives what the specification says, in any number of runs'
   let done = 0;
   for (const through of [1, 40, 41, 150]) {
     const first = models[done]!;
-    const input = { databaseId, fromCommit: done + 1, from: { segment: first.segment, offset: first.offset }, throughCommit: through, through: { segment: log.durableSegment, offset: log.durableOffset } };
+    const input = {
+      databaseId,
+      fromCommit: done + 1,
+      from: { segment: first.segment, offset: first.offset },
+      throughCommit: through,
+      through: { segment: log.durableSegment, offset: log.durableOffset },
+    };
     assert.equal((await host.threads.run(headerJob, input)).throughCommit, through);
     done = through;
   }

@@ -13,8 +13,8 @@
  * Specification: spec/log-format.md, "Commit header".
  */
 
-import { makeCrc32 } from '../base/crc32.ts';
 import { copyBytes, readU32 } from '../base/bytes.ts';
+import { makeCrc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
 import { readFully, writeAll } from '../host/files.ts';
 import type { ThreadContext, ThreadJob } from '../host/host.ts';
@@ -24,8 +24,8 @@ import { checkFileHeader, encodeFileHeader, INDEX_HEADER_BYTES } from './index-f
 import { OperationView } from './operation-view.ts';
 import { LARGE_BLOCK_BYTES } from './record-format.ts';
 import { type ScannedSegment, Scanner } from './scanner.ts';
-import { findSegments } from './segment-finder.ts';
 import { Segment } from './segment.ts';
+import { findSegments } from './segment-finder.ts';
 import type { Position } from './types.ts';
 
 export const HEADERS_FILE = 'headers.dat';
@@ -86,7 +86,14 @@ export async function run(input: HeaderJobInput, context: ThreadContext): Promis
       for (let i = 0; i < reader.metaCount; i++) builder.metaChunk(secret, reader.meta(i));
       while (reader.next(operation)) {
         const segment = source(reader.operationSegment)!;
-        builder.operation(operation.isDelete, operation.bytes, operation.keyStart, operation.keyEnd, operation.expiresAt, operation.valueBytes);
+        builder.operation(
+          operation.isDelete,
+          operation.bytes,
+          operation.keyStart,
+          operation.keyEnd,
+          operation.expiresAt,
+          operation.valueBytes,
+        );
         if (operation.isLarge) readLargeValue(segment, operation, builder.leaf, builder.valueAt, native);
         else copyBytes(operation.bytes, operation.valueStart, operation.valueEnd, builder.leaf, builder.valueAt);
         builder.seal(segment.header.secret);
@@ -125,19 +132,39 @@ function openSegments(input: HeaderJobInput, context: ThreadContext): Map<number
   for (const [number, { slot, header, fileBytes }] of found) {
     if (number < input.from.segment || number > input.through.segment) continue;
     const end = number === input.through.segment ? input.through.offset : (found.get(number + 1)?.header.previousEnd ?? fileBytes);
-    segments.set(number, new Segment(context.storage, slot, header, { end: Math.min(end, fileBytes), lastCommit: 0, sealed: true, prepared: fileBytes, readOnly: true }));
+    segments.set(
+      number,
+      new Segment(context.storage, slot, header, {
+        end: Math.min(end, fileBytes),
+        lastCommit: 0,
+        sealed: true,
+        prepared: fileBytes,
+        readOnly: true,
+      }),
+    );
   }
   return segments;
 }
 
 /** Reads a whole large value; its blocks are verified again. */
-function readLargeValue(segment: ScannedSegment, operation: OperationView, target: Uint8Array, at: number, native: (bytes: Uint8Array, start: number, end: number, seed: number) => number): void {
+function readLargeValue(
+  segment: ScannedSegment,
+  operation: OperationView,
+  target: Uint8Array,
+  at: number,
+  native: (bytes: Uint8Array, start: number, end: number, seed: number) => number,
+): void {
   const held = readFully(segment.file(), target, at, operation.valueBytes, operation.largeOffset);
   let good = held === operation.valueBytes;
   for (let from = 0, block = 0; good && from < held; from += LARGE_BLOCK_BYTES, block++) {
-    good = native(target, at + from, at + Math.min(from + LARGE_BLOCK_BYTES, held), 0) === readU32(operation.bytes, operation.crcStart + 4 * block);
+    good =
+      native(target, at + from, at + Math.min(from + LARGE_BLOCK_BYTES, held), 0) ===
+      readU32(operation.bytes, operation.crcStart + 4 * block);
   }
-  if (!good) throw new SteleError('corrupt', 'RECORD_DAMAGED', 'a large value changed while it was read', { detail: { segment: segment.header.number, offset: operation.largeOffset, commit: operation.commit } });
+  if (!good)
+    throw new SteleError('corrupt', 'RECORD_DAMAGED', 'a large value changed while it was read', {
+      detail: { segment: segment.header.number, offset: operation.largeOffset, commit: operation.commit },
+    });
 }
 
 function damaged(scanner: Scanner, commit: number): SteleError {

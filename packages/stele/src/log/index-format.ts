@@ -35,8 +35,10 @@ export function checkFileHeader(name: string, magic: string, databaseId: Uint8Ar
   let good = bytes.length >= INDEX_HEADER_BYTES && readU32(bytes, 252) === crc32(bytes, 0, 252, 0);
   for (let i = 0; good && i < 8; i++) good = bytes[i] === magic.charCodeAt(i);
   if (!good) throw new SteleError('corrupt', 'INDEX_DAMAGED', `the header of ${name} is damaged`, { detail: { name } });
-  if (readU16(bytes, 8) !== 1 || !isZero(bytes, 10, 16) || !isZero(bytes, 32, 252)) throw new SteleError('invalid', 'FORMAT_NEWER', `${name} was written by a newer version`, { detail: { name } });
-  if (!equalBytes(bytes, 16, 32, databaseId, 0, 16)) throw new SteleError('corrupt', 'WRONG_DATABASE', `${name} belongs to another database`, { detail: { name } });
+  if (readU16(bytes, 8) !== 1 || !isZero(bytes, 10, 16) || !isZero(bytes, 32, 252))
+    throw new SteleError('invalid', 'FORMAT_NEWER', `${name} was written by a newer version`, { detail: { name } });
+  if (!equalBytes(bytes, 16, 32, databaseId, 0, 16))
+    throw new SteleError('corrupt', 'WRONG_DATABASE', `${name} belongs to another database`, { detail: { name } });
 }
 
 /** Seed for {@link encodeIndexEntry}: CRC-32 of the database id. */
@@ -51,7 +53,16 @@ export interface IndexEntry {
   offset: number;
 }
 
-export function encodeIndexEntry(bytes: Uint8Array, at: number, seed: number, commit: number, timeMs: number, assertedMax: number, segment: number, offset: number): void {
+export function encodeIndexEntry(
+  bytes: Uint8Array,
+  at: number,
+  seed: number,
+  commit: number,
+  timeMs: number,
+  assertedMax: number,
+  segment: number,
+  offset: number,
+): void {
   writeU48(bytes, at, timeMs);
   writeU48(bytes, at + 6, assertedMax);
   writeU32(bytes, at + 12, segment);

@@ -4,9 +4,20 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, below, checkAddresses, checkCommit, logOptions, type ModelCommit, randomCommit, type Rng, rng, START } from '../../test/log/kit.ts';
-import { faultyStorage, type FaultyStorage } from '../host/faulty/storage.ts';
+import {
+  append,
+  below,
+  checkAddresses,
+  checkCommit,
+  logOptions,
+  type ModelCommit,
+  type Rng,
+  randomCommit,
+  rng,
+  START,
+} from '../../test/log/kit.ts';
 import { PowerCut } from '../host/faulty/power-cut.ts';
+import { type FaultyStorage, faultyStorage } from '../host/faulty/storage.ts';
 import { Log } from './log.ts';
 import type { LogOptions, Position, SegmentInfo } from './types.ts';
 
@@ -41,13 +52,24 @@ function work(log: Log, world: World, random: Rng): void {
       world.durable = log.durableCommit;
       if (random() < 0.5) world.knownDurable = { segment: log.durableSegment, offset: log.durableOffset };
       if (random() < 0.3) {
-        world.meta = { from: { segment: log.headSegment, offset: log.headOffset }, commit: log.headCommit, checksum: log.lastChecksum, segments: log.segments() };
+        world.meta = {
+          from: { segment: log.headSegment, offset: log.headOffset },
+          commit: log.headCommit,
+          checksum: log.lastChecksum,
+          segments: log.segments(),
+        };
         world.knownDurable = { segment: log.durableSegment, offset: log.durableOffset };
       }
     }
     if (random() < 0.2) log.prepareSpare(20_000);
     const oldest = log.segments()[0]!;
-    if (random() < 0.1 && oldest.sealed && oldest.number < world.meta.from.segment && !world.meta.segments.some((info) => info.number === oldest.number)) log.dropSegment(oldest.number);
+    if (
+      random() < 0.1 &&
+      oldest.sealed &&
+      oldest.number < world.meta.from.segment &&
+      !world.meta.segments.some((info) => info.number === oldest.number)
+    )
+      log.dropSegment(oldest.number);
     if (random() < 0.05) world.meta.segments = world.meta.segments.slice(1);
   }
 }
@@ -66,12 +88,22 @@ function abandon(log: Log, random: Rng): void {
 
 function open(options: LogOptions, world: World): Log {
   const found: number[] = [];
-  const log = Log.recover({ ...options, from: world.meta.from, fromCommit: world.meta.commit, fromChecksum: world.meta.checksum, knownDurable: world.knownDurable, segments: world.meta.segments }, (view) => {
-    const model = world.models[view.commit - 1];
-    assert.ok(model !== undefined, `commit ${view.commit} was never written`);
-    checkCommit(view, model);
-    found.push(view.commit);
-  });
+  const log = Log.recover(
+    {
+      ...options,
+      from: world.meta.from,
+      fromCommit: world.meta.commit,
+      fromChecksum: world.meta.checksum,
+      knownDurable: world.knownDurable,
+      segments: world.meta.segments,
+    },
+    (view) => {
+      const model = world.models[view.commit - 1];
+      assert.ok(model !== undefined, `commit ${view.commit} was never written`);
+      checkCommit(view, model);
+      found.push(view.commit);
+    },
+  );
   const last = found.at(-1) ?? world.meta.commit;
   assert.equal(log.headCommit, last);
   assert.ok(last >= world.durable, `commit ${world.durable} was durable, only ${last} came back`);

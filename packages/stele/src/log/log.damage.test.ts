@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, below, checkAddresses, fromStart, logOptions, type ModelCommit, randomCommit, recoverAndCheck, restore, rng, snapshot, writeProgram } from '../../test/log/kit.ts';
+import {
+  append,
+  below,
+  checkAddresses,
+  fromStart,
+  logOptions,
+  type ModelCommit,
+  randomCommit,
+  recoverAndCheck,
+  restore,
+  rng,
+  snapshot,
+  writeProgram,
+} from '../../test/log/kit.ts';
 import { isZero } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
 import type { Storage } from '../host/storage.ts';
@@ -8,13 +21,15 @@ import { Log } from './log.ts';
 import { segmentName } from './segment.ts';
 import type { LogOptions, RecoverOptions } from './types.ts';
 
-const damaged = (code: string, check: (detail: Readonly<Record<string, unknown>>) => void = () => {}) => (error: unknown) => {
-  assert.ok(error instanceof SteleError, String(error));
-  assert.equal(error.code, code);
-  assert.equal(error.kind, 'corrupt');
-  check(error.detail);
-  return true;
-};
+const damaged =
+  (code: string, check: (detail: Readonly<Record<string, unknown>>) => void = () => {}) =>
+  (error: unknown) => {
+    assert.ok(error instanceof SteleError, String(error));
+    assert.equal(error.code, code);
+    assert.equal(error.kind, 'corrupt');
+    check(error.detail);
+    return true;
+  };
 
 /** Changes a file in place. */
 function edit(storage: Storage, name: string, change: (bytes: Uint8Array) => void): void {
@@ -27,7 +42,10 @@ function edit(storage: Storage, name: string, change: (bytes: Uint8Array) => voi
 }
 
 /** Commits in two groups, the first of them durable, the second known only to the kernel. */
-function twoGroups(first: number, second: number): { options: LogOptions; models: ModelCommit[]; durable: number; start: number; end: number } {
+function twoGroups(
+  first: number,
+  second: number,
+): { options: LogOptions; models: ModelCommit[]; durable: number; start: number; end: number } {
   const random = rng(5);
   const options = logOptions();
   const log = Log.create(options);
@@ -206,7 +224,10 @@ test('read-only recovery sees the cut and writes nothing', () => {
   const before = snapshot(options.storage);
   const log = recoverAndCheck(fromStart(options, { readOnly: true }), models.slice(0, 4));
   checkAddresses(log, models.slice(0, 4));
-  assert.throws(() => log.reserve(10), (error: unknown) => error instanceof SteleError && error.code === 'READ_ONLY');
+  assert.throws(
+    () => log.reserve(10),
+    (error: unknown) => error instanceof SteleError && error.code === 'READ_ONLY',
+  );
   assert.equal(log.prepareSpare(1000), false);
   log.close();
   assert.deepEqual(snapshot(options.storage), before);

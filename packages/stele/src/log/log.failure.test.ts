@@ -149,6 +149,9 @@ test('a caller that reserved too little meets INVARIANT, not another record', ()
   log.reserve(100);
   log.beginCommit(1, 1, 1);
   const value = new Uint8Array(200);
-  assert.throws(() => log.put(value, 10, value, 0, 200, 0, 0, 0, false, undefined), (error: unknown) => error instanceof SteleError && error.code === 'INVARIANT');
+  assert.throws(
+    () => log.put(value, 10, value, 0, 200, 0, 0, 0, false, undefined),
+    (error: unknown) => error instanceof SteleError && error.code === 'INVARIANT',
+  );
   log.abortCommit();
 });

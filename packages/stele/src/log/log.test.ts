@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { below, checkAddresses, checkCommit, fromStart, logOptions, readWhole, recoverAndCheck, rng, writeProgram } from '../../test/log/kit.ts';
+import {
+  below,
+  checkAddresses,
+  checkCommit,
+  fromStart,
+  logOptions,
+  readWhole,
+  recoverAndCheck,
+  rng,
+  writeProgram,
+} from '../../test/log/kit.ts';
 import { Log } from './log.ts';
 
 for (const seed of [1, 2, 3, 4]) {

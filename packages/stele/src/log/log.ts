@@ -27,7 +27,7 @@ import { LogReader } from './reader.ts';
 import { align8, HEAD_BYTES, KIND_COMMIT, KIND_FINAL_PART, KIND_PART, recordSeed } from './record-format.ts';
 import { RecordWriter } from './record-writer.ts';
 import { recoverLog } from './recovery.ts';
-import { isAfter, Scanner, SCAN_BYTES } from './scanner.ts';
+import { isAfter, SCAN_BYTES, Scanner } from './scanner.ts';
 import type { Segment } from './segment.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentStore } from './segment-store.ts';
@@ -230,7 +230,18 @@ export class Log {
    * Keeps a superseded version in this record; returns its carried index (address: this commit, index, carried). May stand between
    * operations. `value` must not change before the record is ended when it is longer than 16 KiB.
    */
-  carry(commit: number, isDelete: boolean, expiresAt: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined, value: Uint8Array, valueStart: number, valueEnd: number): number {
+  carry(
+    commit: number,
+    isDelete: boolean,
+    expiresAt: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
     return this.#writer.carry(commit, isDelete, expiresAt, backCommit, backOrdinal, backCarried, table, value, valueStart, valueEnd);
   }
 
@@ -238,12 +249,30 @@ export class Log {
    * Appends a put. Keys ascend within a commit. `expiresAt` and `backCommit` 0 = none. A value longer than 16 KiB must not change before
    * the record is ended.
    */
-  put(key: Uint8Array, keyBytes: number, value: Uint8Array, valueStart: number, valueEnd: number, expiresAt: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined): void {
+  put(
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expiresAt: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+  ): void {
     this.#writer.put(key, keyBytes, value, valueStart, valueEnd, expiresAt, backCommit, backOrdinal, backCarried, table);
   }
 
   /** Appends a delete. */
-  delete(key: Uint8Array, keyBytes: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined): void {
+  delete(
+    key: Uint8Array,
+    keyBytes: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+  ): void {
     this.#writer.delete(key, keyBytes, backCommit, backOrdinal, backCarried, table);
   }
 
@@ -283,7 +312,17 @@ export class Log {
     this.#openPiece(this.headCommit, timeMs);
     const piece = this.#piece!;
     const offset = piece.chunk.base + piece.end;
-    this.lastChecksum = encodeMark(piece.chunk.bytes, piece.end, this.lastChecksum, kind, this.headCommit, timeMs, body, recordSeed(piece.segment.seed, offset), this.#native);
+    this.lastChecksum = encodeMark(
+      piece.chunk.bytes,
+      piece.end,
+      this.lastChecksum,
+      kind,
+      this.headCommit,
+      timeMs,
+      body,
+      recordSeed(piece.segment.seed, offset),
+      this.#native,
+    );
     this.#advance(piece, piece.end + HEAD_BYTES + body.length);
   }
 
@@ -373,7 +412,13 @@ export class Log {
    * Whole commits `commit`, `commit + 1`, … `throughCommit` as far as they are written, from the place of `commit`'s first record.
    * `next` gives the same view again and again, undefined at the end (call again later: it goes on). Reads `pieceBytes` at once.
    */
-  commits(segment: number, offset: number, commit: number, throughCommit: number, pieceBytes = SCAN_BYTES): { next(): CommitView | undefined } {
+  commits(
+    segment: number,
+    offset: number,
+    commit: number,
+    throughCommit: number,
+    pieceBytes = SCAN_BYTES,
+  ): { next(): CommitView | undefined } {
     const source = (number: number): Segment | undefined => this.#store.get(number);
     const scanner = new Scanner(source, this.#native, { segment, offset, chain: undefined }, pieceBytes);
     const reader = new CommitReader(scanner, source, this.#native, commit - 1);
@@ -381,9 +426,19 @@ export class Log {
       next: () => {
         if (reader.commit >= throughCommit || reader.commit >= this.writtenCommit) return undefined;
         if (reader.nextCommit()) return reader;
-        throw new SteleError('corrupt', 'LOG_DAMAGED', `log segment ${scanner.nextSegment}, byte ${scanner.nextOffset}: ${scanner.reason}`, {
-          detail: { segment: scanner.nextSegment, offset: scanner.nextOffset, commits: { first: reader.commit + 1, last: reader.commit + 1 }, reason: scanner.reason },
-        });
+        throw new SteleError(
+          'corrupt',
+          'LOG_DAMAGED',
+          `log segment ${scanner.nextSegment}, byte ${scanner.nextOffset}: ${scanner.reason}`,
+          {
+            detail: {
+              segment: scanner.nextSegment,
+              offset: scanner.nextOffset,
+              commits: { first: reader.commit + 1, last: reader.commit + 1 },
+              reason: scanner.reason,
+            },
+          },
+        );
       },
     };
   }
@@ -399,7 +454,10 @@ export class Log {
   dropSegment(number: number): void {
     const segment = this.#store.get(number);
     if (segment === undefined) return;
-    invariant(segment !== this.#segment && segment.sealed && !this.#dirty.includes(segment), 'only a sealed and durable segment can be dropped');
+    invariant(
+      segment !== this.#segment && segment.sealed && !this.#dirty.includes(segment),
+      'only a sealed and durable segment can be dropped',
+    );
     this.#reader.forgetParts();
     this.#store.drop(segment);
   }
@@ -465,13 +523,29 @@ export class Log {
     const chunk = this.#tail.current!;
     const groupAt = align8(chunk.base + chunk.used) - chunk.base;
     chunk.bytes.fill(0, chunk.used, groupAt);
-    this.#piece = { chunk, segment: this.#segment, padAt: chunk.used, groupAt, end: groupAt + GROUP_BYTES, commit, timeMs, chain: this.lastChecksum };
+    this.#piece = {
+      chunk,
+      segment: this.#segment,
+      padAt: chunk.used,
+      groupAt,
+      end: groupAt + GROUP_BYTES,
+      commit,
+      timeMs,
+      chain: this.lastChecksum,
+    };
     this.#pieces.push(this.#piece);
   }
 
   #writePiece(piece: Piece): void {
     const { chunk, segment, padAt, groupAt, end } = piece;
-    const fields = { chain: piece.chain, commit: piece.commit, timeMs: piece.timeMs, durableSegment: this.durableSegment, durableOffset: this.durableOffset, groupBytes: end - groupAt };
+    const fields = {
+      chain: piece.chain,
+      commit: piece.commit,
+      timeMs: piece.timeMs,
+      durableSegment: this.durableSegment,
+      durableOffset: this.durableOffset,
+      groupBytes: end - groupAt,
+    };
     encodeGroup(chunk.bytes, groupAt, segment.seed, chunk.base + groupAt, this.#options.epoch, fields);
     try {
       writeAll(segment.file(), chunk.bytes, padAt, end - padAt, chunk.base + padAt);
@@ -487,7 +561,13 @@ export class Log {
 
   /** Seals the current segment and opens the next one. */
   #openSegment(need: number): Segment {
-    const next = { number: this.#segment.number + 1, firstCommit: this.headCommit + 1, previousEnd: this.headOffset, previousChecksum: this.lastChecksum, bytes: need };
+    const next = {
+      number: this.#segment.number + 1,
+      firstCommit: this.headCommit + 1,
+      previousEnd: this.headOffset,
+      previousChecksum: this.lastChecksum,
+      bytes: need,
+    };
     const segment = this.#store.open(next);
     this.#segment.sealed = this.#segment.end === this.headOffset;
     this.#segment = segment;
@@ -503,7 +583,12 @@ export class Log {
 
   #syncTarget(): SyncTarget {
     const segments = this.#dirty.map((segment) => ({ segment, end: segment.end }));
-    return { segments, position: { segment: this.writtenSegment, offset: this.writtenOffset }, commit: this.writtenCommit, bytes: this.#unsyncedBytes };
+    return {
+      segments,
+      position: { segment: this.writtenSegment, offset: this.writtenOffset },
+      commit: this.writtenCommit,
+      bytes: this.#unsyncedBytes,
+    };
   }
 
   #synced(target: SyncTarget): void {
@@ -523,11 +608,17 @@ export class Log {
     // What is no failure of a disk (the end of a simulated machine) is not ours to explain.
     if (!(cause instanceof SteleError)) throw cause;
     this.#options.logger?.({ level: 'error', message, detail: { code, cause: String(cause) } });
-    return new SteleError('unavailable', code, message, { cause, detail: { segment: this.writtenSegment, offset: this.writtenOffset, durableCommit: this.durableCommit } });
+    return new SteleError('unavailable', code, message, {
+      cause,
+      detail: { segment: this.writtenSegment, offset: this.writtenOffset, durableCommit: this.durableCommit },
+    });
   }
 
   #refusal(): SteleError {
-    return new SteleError('unavailable', 'LOG_FAILED', 'the log refuses to go on after a failed write or sync; reopen the database', { cause: this.failure, detail: { durableCommit: this.durableCommit } });
+    return new SteleError('unavailable', 'LOG_FAILED', 'the log refuses to go on after a failed write or sync; reopen the database', {
+      cause: this.failure,
+      detail: { durableCommit: this.durableCommit },
+    });
   }
 
   #mayAppend(): void {

@@ -14,7 +14,17 @@ import { encodeHead, HEAD_BYTES } from './record-format.ts';
 export const MARK_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Writes a mark at `at` and returns its checksum; `seed` is that of its place. */
-export function encodeMark(bytes: Uint8Array, at: number, chain: number, kind: number, commit: number, timeMs: number, body: Uint8Array, seed: number, checksum: Crc32): number {
+export function encodeMark(
+  bytes: Uint8Array,
+  at: number,
+  chain: number,
+  kind: number,
+  commit: number,
+  timeMs: number,
+  body: Uint8Array,
+  seed: number,
+  checksum: Crc32,
+): number {
   const length = HEAD_BYTES + body.length;
   encodeHead(bytes, at, chain, length, kind, 0, commit, timeMs);
   copyBytes(body, 0, body.length, bytes, at + HEAD_BYTES);

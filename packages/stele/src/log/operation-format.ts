@@ -57,7 +57,15 @@ export function encodeCarriedCommit(bytes: Uint8Array, at: number, flags: number
 }
 
 /** Writes what stands between key and value, as `flags` tell. `backDistance` = commit of the record − back commit. */
-export function encodeOperationPast(bytes: Uint8Array, at: number, flags: number, expiresAt: number, backDistance: number, backOrdinal: number, table: Uint8Array | undefined): number {
+export function encodeOperationPast(
+  bytes: Uint8Array,
+  at: number,
+  flags: number,
+  expiresAt: number,
+  backDistance: number,
+  backOrdinal: number,
+  table: Uint8Array | undefined,
+): number {
   let to = at;
   if ((flags & OP_EXPIRES) !== 0) {
     writeU48(bytes, to, expiresAt);

@@ -12,7 +12,18 @@ import { readU32 } from '../base/bytes.ts';
 import { GROUP_BYTES } from './group-format.ts';
 import { OK } from './outcome.ts';
 import type { LogReader } from './reader.ts';
-import { align8, FLAG_PAYLOAD, HEAD_BYTES, headCommit, headFlags, headKind, headLength, KIND_FINAL_PART, KIND_GROUP, KIND_PART } from './record-format.ts';
+import {
+  align8,
+  FLAG_PAYLOAD,
+  HEAD_BYTES,
+  headCommit,
+  headFlags,
+  headKind,
+  headLength,
+  KIND_FINAL_PART,
+  KIND_GROUP,
+  KIND_PART,
+} from './record-format.ts';
 import type { Segment } from './segment.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import type { SegmentStore } from './segment-store.ts';
@@ -88,15 +99,25 @@ export class PartDirectories {
       if ((kind === KIND_PART || kind === KIND_FINAL_PART) && headCommit(reader.bytes, reader.at) === commit) return offset;
     }
     const aligned = align8(offset);
-    const isGroup = this.#head(segment, aligned) && headKind(reader.bytes, reader.at) === KIND_GROUP && headLength(reader.bytes, reader.at) === GROUP_BYTES;
+    const isGroup =
+      this.#head(segment, aligned) &&
+      headKind(reader.bytes, reader.at) === KIND_GROUP &&
+      headLength(reader.bytes, reader.at) === GROUP_BYTES;
     return isGroup ? aligned + GROUP_BYTES : offset;
   }
 
   #readPart(segment: Segment, offset: number, commit: number): Part {
     const reader = this.#reader;
     const kind = this.#head(segment, offset) ? headKind(reader.bytes, reader.at) : 0;
-    if ((kind !== KIND_PART && kind !== KIND_FINAL_PART) || headCommit(reader.bytes, reader.at) !== commit) throw reader.damaged(segment, offset, commit, 'a part is missing');
-    return { segment, offset, firstOrdinal: readU32(reader.bytes, reader.at + HEAD_BYTES), firstCarried: readU32(reader.bytes, reader.at + HEAD_BYTES + 4), final: kind === KIND_FINAL_PART };
+    if ((kind !== KIND_PART && kind !== KIND_FINAL_PART) || headCommit(reader.bytes, reader.at) !== commit)
+      throw reader.damaged(segment, offset, commit, 'a part is missing');
+    return {
+      segment,
+      offset,
+      firstOrdinal: readU32(reader.bytes, reader.at + HEAD_BYTES),
+      firstCarried: readU32(reader.bytes, reader.at + HEAD_BYTES + 4),
+      final: kind === KIND_FINAL_PART,
+    };
   }
 
   /** Position behind the record and its payload. */

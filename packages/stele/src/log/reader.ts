@@ -11,15 +11,31 @@
  */
 
 import { copyBytes, readU32 } from '../base/bytes.ts';
-import { type Crc32, crc32, CRC32_NATIVE_BYTES_MIN } from '../base/crc32.ts';
+import { CRC32_NATIVE_BYTES_MIN, type Crc32, crc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
 import { readFully } from '../host/files.ts';
-import { MISS, OK } from './outcome.ts';
 import { decodeCarried, decodeOperation, OPERATION_BAD } from './operation-format.ts';
 import type { OperationView } from './operation-view.ts';
+import { MISS, OK } from './outcome.ts';
 import { PartDirectories } from './part-directory.ts';
 import { BodyView, CARRIED_INDEX_BASE, ENTRY_BYTES, entrySeed, entrySeedBase, parseBody } from './record-body.ts';
-import { FLAG_CARRIED, FLAG_MANY, FLAG_PAYLOAD, FLAGS_KNOWN, HEAD_BYTES, headChecksum, headCommit, headFlags, headKind, headLength, isCommitKind, KIND_COMMIT, LARGE_BLOCK_BYTES, RECORD_BYTES_MAX, recordSeed } from './record-format.ts';
+import {
+  FLAG_CARRIED,
+  FLAG_MANY,
+  FLAG_PAYLOAD,
+  FLAGS_KNOWN,
+  HEAD_BYTES,
+  headChecksum,
+  headCommit,
+  headFlags,
+  headKind,
+  headLength,
+  isCommitKind,
+  KIND_COMMIT,
+  LARGE_BLOCK_BYTES,
+  RECORD_BYTES_MAX,
+  recordSeed,
+} from './record-format.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentStore } from './segment-store.ts';
 import type { Tail } from './tail.ts';
@@ -55,13 +71,25 @@ export class LogReader {
   /** See Log.readOperation. */
   readOperation(segmentNumber: number, offset: number, commit: number, ordinal: number, carried: boolean, into: OperationView): number {
     const segment = this.#store.get(segmentNumber);
-    if (segment === undefined) throw new SteleError('corrupt', 'SEGMENT_MISSING', `log segment ${segmentNumber} with commit ${commit} is missing`, { detail: { segment: segmentNumber, offset, commit } });
+    if (segment === undefined)
+      throw new SteleError('corrupt', 'SEGMENT_MISSING', `log segment ${segmentNumber} with commit ${commit} is missing`, {
+        detail: { segment: segmentNumber, offset, commit },
+      });
     const outcome = this.reach(segment, offset, HEAD_BYTES);
     if (outcome === MISS) return MISS;
-    if (outcome !== OK || !isCommitKind(headKind(this.bytes, this.at)) || headCommit(this.bytes, this.at) !== commit) throw this.damaged(segment, offset, commit, 'no record of this commit');
+    if (outcome !== OK || !isCommitKind(headKind(this.bytes, this.at)) || headCommit(this.bytes, this.at) !== commit)
+      throw this.damaged(segment, offset, commit, 'no record of this commit');
     if (headKind(this.bytes, this.at) === KIND_COMMIT) return this.#readFrom(segment, offset, commit, ordinal, carried, ordinal, into);
     const part = this.#parts.find(segment, offset, commit, ordinal, carried);
-    return this.#readFrom(part.segment, part.offset, commit, ordinal, carried, ordinal - (carried ? part.firstCarried : part.firstOrdinal), into);
+    return this.#readFrom(
+      part.segment,
+      part.offset,
+      commit,
+      ordinal,
+      carried,
+      ordinal - (carried ? part.firstCarried : part.firstOrdinal),
+      into,
+    );
   }
 
   /**
@@ -99,8 +127,10 @@ export class LogReader {
     for (let from = offset - (offset % LARGE_BLOCK_BYTES); from < end; from += piece.length) {
       const bytes = Math.min(piece.length, operation.valueBytes - from);
       const chunk = this.#tail.find(segment.number, operation.largeOffset + from);
-      if (chunk !== undefined) copyBytes(chunk.bytes, operation.largeOffset + from - chunk.base, operation.largeOffset + from - chunk.base + bytes, piece, 0);
-      else if (readFully(segment.file(), piece, 0, bytes, operation.largeOffset + from) < bytes) throw this.damaged(segment, operation.largeOffset + from, operation.commit, 'value is cut');
+      if (chunk !== undefined)
+        copyBytes(chunk.bytes, operation.largeOffset + from - chunk.base, operation.largeOffset + from - chunk.base + bytes, piece, 0);
+      else if (readFully(segment.file(), piece, 0, bytes, operation.largeOffset + from) < bytes)
+        throw this.damaged(segment, operation.largeOffset + from, operation.commit, 'value is cut');
       this.#deliver(operation, operation.bytes, operation.crcStart, segment, piece, from, bytes, offset, end, target, targetStart);
     }
   }
@@ -129,7 +159,9 @@ export class LogReader {
   }
 
   damaged(segment: Segment, offset: number, commit: number, reason: string): SteleError {
-    return new SteleError('corrupt', 'RECORD_DAMAGED', `log segment ${segment.number}, byte ${offset}, commit ${commit}: ${reason}`, { detail: { segment: segment.number, offset, commit, reason } });
+    return new SteleError('corrupt', 'RECORD_DAMAGED', `log segment ${segment.number}, byte ${offset}, commit ${commit}: ${reason}`, {
+      detail: { segment: segment.number, offset, commit, reason },
+    });
   }
 
   forgetParts(): void {
@@ -169,16 +201,28 @@ export class LogReader {
   }
 
   /** Reads the entry `index` of the record at `offset`, which is one of `commit`. */
-  #readFrom(segment: Segment, offset: number, commit: number, ordinal: number, carried: boolean, index: number, into: OperationView): number {
+  #readFrom(
+    segment: Segment,
+    offset: number,
+    commit: number,
+    ordinal: number,
+    carried: boolean,
+    index: number,
+    into: OperationView,
+  ): number {
     const outcome = this.reach(segment, offset, HEAD_BYTES);
     if (outcome === MISS) return MISS;
     const flags = headFlags(this.bytes, this.at);
     const length = headLength(this.bytes, this.at);
-    if (outcome !== OK || (flags & ~FLAGS_KNOWN) !== 0 || length < HEAD_BYTES || length > RECORD_BYTES_MAX) throw this.damaged(segment, offset, commit, 'impossible record head');
+    if (outcome !== OK || (flags & ~FLAGS_KNOWN) !== 0 || length < HEAD_BYTES || length > RECORD_BYTES_MAX)
+      throw this.damaged(segment, offset, commit, 'impossible record head');
     into.commit = commit;
     into.ordinal = ordinal;
     into.carried = carried;
-    const done = !carried && (flags & FLAG_MANY) === 0 ? this.#readOnly(segment, offset, length, commit, index, into) : this.#readEntry(segment, offset, length, flags, commit, index, carried, into);
+    const done =
+      !carried && (flags & FLAG_MANY) === 0
+        ? this.#readOnly(segment, offset, length, commit, index, into)
+        : this.#readEntry(segment, offset, length, flags, commit, index, carried, into);
     if (done === OK && into.isLarge) {
       into.largeSegment = segment.number;
       into.largeOffset += offset + length;
@@ -192,14 +236,27 @@ export class LogReader {
     if (outcome === MISS) return MISS;
     const { bytes, at } = this;
     if (outcome !== OK) throw this.damaged(segment, offset, commit, 'record is cut');
-    if (this.#crc(bytes, at + 4, at + length, recordSeed(segment.seed, offset)) !== headChecksum(bytes, at)) throw this.damaged(segment, offset, commit, 'record fails its checksum');
-    const good = index === 0 && parseBody(bytes, at, at + length, this.#body) && decodeOperation(bytes, this.#body.operationsStart, this.#body.operationsEnd, into) === this.#body.operationsEnd;
+    if (this.#crc(bytes, at + 4, at + length, recordSeed(segment.seed, offset)) !== headChecksum(bytes, at))
+      throw this.damaged(segment, offset, commit, 'record fails its checksum');
+    const good =
+      index === 0 &&
+      parseBody(bytes, at, at + length, this.#body) &&
+      decodeOperation(bytes, this.#body.operationsStart, this.#body.operationsEnd, into) === this.#body.operationsEnd;
     if (!good) throw this.damaged(segment, offset, commit, 'record holds no such operation');
     return OK;
   }
 
   /** One of many, or a carried one: by its table entry. */
-  #readEntry(segment: Segment, offset: number, length: number, flags: number, commit: number, index: number, carried: boolean, into: OperationView): number {
+  #readEntry(
+    segment: Segment,
+    offset: number,
+    length: number,
+    flags: number,
+    commit: number,
+    index: number,
+    carried: boolean,
+    into: OperationView,
+  ): number {
     const counts = ((flags & FLAG_MANY) !== 0 ? 4 : 0) + ((flags & FLAG_CARRIED) !== 0 ? 4 : 0) + ((flags & FLAG_PAYLOAD) !== 0 ? 4 : 0);
     let outcome = this.reach(segment, offset + length - counts, counts);
     if (outcome === MISS) return MISS;
@@ -224,7 +281,8 @@ export class LogReader {
     const { bytes, at } = this;
     const bytesEnd = at + end - start;
     const seed = entrySeed(entrySeedBase(recordSeed(segment.seed, offset), commit), carried ? CARRIED_INDEX_BASE + index : index);
-    if (outcome !== OK || this.#crc(bytes, at, bytesEnd, seed) !== checksum) throw this.damaged(segment, offset, commit, 'operation fails its checksum');
+    if (outcome !== OK || this.#crc(bytes, at, bytesEnd, seed) !== checksum)
+      throw this.damaged(segment, offset, commit, 'operation fails its checksum');
     const decoded = carried ? decodeCarried(bytes, at, bytesEnd, commit, into) : decodeOperation(bytes, at, bytesEnd, into);
     if (decoded === OPERATION_BAD || decoded !== bytesEnd) throw this.damaged(segment, offset, commit, 'operation that cannot be decoded');
     return OK;
@@ -232,13 +290,29 @@ export class LogReader {
 
   #checkLarge(operation: OperationView, offset: number, length: number): Segment {
     const segment = this.#store.get(operation.largeSegment);
-    if (segment === undefined) throw new SteleError('corrupt', 'SEGMENT_MISSING', `log segment ${operation.largeSegment} is missing`, { detail: { segment: operation.largeSegment } });
-    if (!operation.isLarge || offset < 0 || length < 0 || offset + length > operation.valueBytes) throw new SteleError('internal', 'INVARIANT', 'range outside a large value');
+    if (segment === undefined)
+      throw new SteleError('corrupt', 'SEGMENT_MISSING', `log segment ${operation.largeSegment} is missing`, {
+        detail: { segment: operation.largeSegment },
+      });
+    if (!operation.isLarge || offset < 0 || length < 0 || offset + length > operation.valueBytes)
+      throw new SteleError('internal', 'INVARIANT', 'range outside a large value');
     return segment;
   }
 
   /** Verifies the blocks in `piece` (value bytes from `from` on) and copies what was asked for. */
-  #deliver(operation: { readonly commit: number; readonly largeOffset: number }, crcs: Uint8Array, crcStart: number, segment: Segment, piece: Uint8Array, from: number, bytes: number, offset: number, end: number, target: Uint8Array, targetStart: number): void {
+  #deliver(
+    operation: { readonly commit: number; readonly largeOffset: number },
+    crcs: Uint8Array,
+    crcStart: number,
+    segment: Segment,
+    piece: Uint8Array,
+    from: number,
+    bytes: number,
+    offset: number,
+    end: number,
+    target: Uint8Array,
+    targetStart: number,
+  ): void {
     for (let at = 0; at < bytes && from + at < end; at += LARGE_BLOCK_BYTES) {
       const blockEnd = Math.min(at + LARGE_BLOCK_BYTES, bytes);
       if (this.#native(piece, at, blockEnd, 0) !== readU32(crcs, crcStart + 4 * ((from + at) / LARGE_BLOCK_BYTES))) {

@@ -26,7 +26,21 @@
 import { readU32, readU48 } from '../base/bytes.ts';
 import { crc32U32, crc32U48 } from '../base/crc32.ts';
 import { readVarint, varintBytes } from '../base/varint.ts';
-import { FLAG_CARRIED, FLAG_MANY, FLAG_META, FLAG_PAYLOAD, FLAGS_KNOWN, HEAD_BYTES, headCommit, headFlags, headKind, headTimeMs, KIND_COMMIT, KIND_FINAL_PART, KIND_PART } from './record-format.ts';
+import {
+  FLAG_CARRIED,
+  FLAG_MANY,
+  FLAG_META,
+  FLAG_PAYLOAD,
+  FLAGS_KNOWN,
+  HEAD_BYTES,
+  headCommit,
+  headFlags,
+  headKind,
+  headTimeMs,
+  KIND_COMMIT,
+  KIND_FINAL_PART,
+  KIND_PART,
+} from './record-format.ts';
 
 /** Bytes of a table entry. */
 export const ENTRY_BYTES = 8;

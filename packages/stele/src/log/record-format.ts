@@ -60,7 +60,16 @@ export function recordSeed(segmentSeed: number, offset: number): number {
 }
 
 /** Writes the head except its checksum. */
-export function encodeHead(bytes: Uint8Array, at: number, chain: number, length: number, kind: number, flags: number, commit: number, timeMs: number): void {
+export function encodeHead(
+  bytes: Uint8Array,
+  at: number,
+  chain: number,
+  length: number,
+  kind: number,
+  flags: number,
+  commit: number,
+  timeMs: number,
+): void {
   writeU32(bytes, at + 4, chain);
   writeU32(bytes, at + 8, length);
   bytes[at + 12] = kind;

@@ -12,12 +12,35 @@
  */
 
 import { copyBytes, writeU32, writeU48 } from '../base/bytes.ts';
-import { type Crc32, crc32, CRC32_NATIVE_BYTES_MIN } from '../base/crc32.ts';
+import { CRC32_NATIVE_BYTES_MIN, type Crc32, crc32 } from '../base/crc32.ts';
 import { invariant } from '../base/errors.ts';
 import { writeVarint } from '../base/varint.ts';
-import { encodeCarriedCommit, encodeOperationKey, encodeOperationPast, largeBlocks, OP_BACK, OP_BACK_CARRIED, OP_DELETE, OP_EXPIRES, OP_LARGE, OP_TABLE } from './operation-format.ts';
+import {
+  encodeCarriedCommit,
+  encodeOperationKey,
+  encodeOperationPast,
+  largeBlocks,
+  OP_BACK,
+  OP_BACK_CARRIED,
+  OP_DELETE,
+  OP_EXPIRES,
+  OP_LARGE,
+  OP_TABLE,
+} from './operation-format.ts';
 import { CARRIED_INDEX_BASE, ENTRY_BYTES, entrySeed, entrySeedBase } from './record-body.ts';
-import { encodeHead, FLAG_CARRIED, FLAG_MANY, FLAG_META, FLAG_PAYLOAD, HEAD_BYTES, KEY_BYTES_MAX, KIND_COMMIT, LARGE_BLOCK_BYTES, RECORD_BYTES_MAX, VALUE_BYTES_MAX } from './record-format.ts';
+import {
+  encodeHead,
+  FLAG_CARRIED,
+  FLAG_MANY,
+  FLAG_META,
+  FLAG_PAYLOAD,
+  HEAD_BYTES,
+  KEY_BYTES_MAX,
+  KIND_COMMIT,
+  LARGE_BLOCK_BYTES,
+  RECORD_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from './record-format.ts';
 
 const NOTHING = new Uint8Array(0);
 /** Bytes of an operation besides key, value, table and block checksums, at most. */
@@ -61,7 +84,16 @@ export class RecordWriter {
   }
 
   /** Begins a record in `bytes` at `start`; it may take everything before `limit`. */
-  open(bytes: Uint8Array, start: number, limit: number, kind: number, commit: number, timeMs: number, firstOrdinal: number, firstCarried: number): void {
+  open(
+    bytes: Uint8Array,
+    start: number,
+    limit: number,
+    kind: number,
+    commit: number,
+    timeMs: number,
+    firstOrdinal: number,
+    firstCarried: number,
+  ): void {
     this.#bytes = bytes;
     this.#start = start;
     this.#limit = limit;
@@ -85,7 +117,10 @@ export class RecordWriter {
   }
 
   setMeta(assertedTimeMs: number, chunks: readonly Uint8Array[]): void {
-    invariant(this.operationCount === 0 && this.firstOrdinal === 0 && this.firstCarried === 0 && this.#flags === 0, 'meta comes first, in the first part');
+    invariant(
+      this.operationCount === 0 && this.firstOrdinal === 0 && this.firstCarried === 0 && this.#flags === 0,
+      'meta comes first, in the first part',
+    );
     let need = 16;
     for (const chunk of chunks) need += chunk.length + 7;
     invariant(this.#at + need <= this.#limit, 'more meta than was reserved');
@@ -100,10 +135,24 @@ export class RecordWriter {
     this.#at = at;
   }
 
-  put(key: Uint8Array, keyBytes: number, value: Uint8Array, valueStart: number, valueEnd: number, expiresAt: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined): void {
+  put(
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expiresAt: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+  ): void {
     const valueBytes = valueEnd - valueStart;
     const flags =
-      (expiresAt !== 0 ? OP_EXPIRES : 0) | (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) | (valueBytes > LARGE_BLOCK_BYTES ? OP_LARGE : 0) | (table !== undefined ? OP_TABLE : 0);
+      (expiresAt !== 0 ? OP_EXPIRES : 0) |
+      (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) |
+      (valueBytes > LARGE_BLOCK_BYTES ? OP_LARGE : 0) |
+      (table !== undefined ? OP_TABLE : 0);
     let at = this.#beginOperation(keyBytes, valueBytes, table);
     const bytes = this.#bytes;
     at = encodeOperationKey(bytes, at, flags, key, keyBytes);
@@ -111,14 +160,41 @@ export class RecordWriter {
     this.#at = this.#encodeValue(bytes, at, value, valueStart, valueEnd);
   }
 
-  delete(key: Uint8Array, keyBytes: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined): void {
-    const flags = OP_DELETE | (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) | (table !== undefined ? OP_TABLE : 0);
+  delete(
+    key: Uint8Array,
+    keyBytes: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+  ): void {
+    const flags =
+      OP_DELETE | (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) | (table !== undefined ? OP_TABLE : 0);
     const at = this.#beginOperation(keyBytes, 0, table);
-    this.#at = encodeOperationPast(this.#bytes, encodeOperationKey(this.#bytes, at, flags, key, keyBytes), flags, 0, this.#commit - backCommit, backOrdinal, table);
+    this.#at = encodeOperationPast(
+      this.#bytes,
+      encodeOperationKey(this.#bytes, at, flags, key, keyBytes),
+      flags,
+      0,
+      this.#commit - backCommit,
+      backOrdinal,
+      table,
+    );
   }
 
   /** Returns the carried index, counted over the commit. */
-  carry(commit: number, isDelete: boolean, expiresAt: number, backCommit: number, backOrdinal: number, backCarried: boolean, table: Uint8Array | undefined, value: Uint8Array, valueStart: number, valueEnd: number): number {
+  carry(
+    commit: number,
+    isDelete: boolean,
+    expiresAt: number,
+    backCommit: number,
+    backOrdinal: number,
+    backCarried: boolean,
+    table: Uint8Array | undefined,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
     const valueBytes = isDelete ? 0 : valueEnd - valueStart;
     invariant(commit > 0 && commit < this.#commit, 'a carried version is older than its record');
     invariant(valueBytes <= VALUE_BYTES_MAX, 'a value is at most 64 MiB');
@@ -130,7 +206,10 @@ export class RecordWriter {
     }
     const bytes = this.#carriedBytes;
     const flags =
-      (isDelete ? OP_DELETE : expiresAt !== 0 ? OP_EXPIRES : 0) | (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) | (valueBytes > LARGE_BLOCK_BYTES ? OP_LARGE : 0) | (table !== undefined ? OP_TABLE : 0);
+      (isDelete ? OP_DELETE : expiresAt !== 0 ? OP_EXPIRES : 0) |
+      (backCommit !== 0 ? (backCarried ? OP_BACK | OP_BACK_CARRIED : OP_BACK) : 0) |
+      (valueBytes > LARGE_BLOCK_BYTES ? OP_LARGE : 0) |
+      (table !== undefined ? OP_TABLE : 0);
     this.#carriedOffsets.push(this.#carriedEnd);
     let at = encodeCarriedCommit(bytes, this.#carriedEnd, flags, commit);
     at = encodeOperationPast(bytes, at, flags, expiresAt, this.#commit - backCommit, backOrdinal, table);
@@ -151,7 +230,8 @@ export class RecordWriter {
     const length = this.#at - start;
     invariant(length <= RECORD_BYTES_MAX, 'a record is at most 16 MiB without its payload');
     encodeHead(bytes, start, chain, length, kind, this.#flags, this.#commit, this.#timeMs);
-    this.checksum = length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start + 4, this.#at, seed) : this.#native(bytes, start + 4, this.#at, seed);
+    this.checksum =
+      length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start + 4, this.#at, seed) : this.#native(bytes, start + 4, this.#at, seed);
     writeU32(bytes, start, this.checksum);
     let at = this.#at;
     for (const { source, start: from, end } of this.#large) {
@@ -166,8 +246,10 @@ export class RecordWriter {
   #beginOperation(keyBytes: number, valueBytes: number, table: Uint8Array | undefined): number {
     const at = this.#at;
     const inline = valueBytes > LARGE_BLOCK_BYTES ? 4 * largeBlocks(valueBytes) : valueBytes;
-    if (at + OPERATION_SLACK + keyBytes + inline + (table === undefined ? 0 : table.length) > this.#limit) invariant(false, 'a record outgrew its reservation');
-    if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX || valueBytes > VALUE_BYTES_MAX) invariant(false, 'a key is 1 to 1100 bytes, a value at most 64 MiB');
+    if (at + OPERATION_SLACK + keyBytes + inline + (table === undefined ? 0 : table.length) > this.#limit)
+      invariant(false, 'a record outgrew its reservation');
+    if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX || valueBytes > VALUE_BYTES_MAX)
+      invariant(false, 'a key is 1 to 1100 bytes, a value at most 64 MiB');
     const index = this.operationCount++;
     if (index === this.#offsets.length) {
       const grown = new Uint32Array(2 * index);

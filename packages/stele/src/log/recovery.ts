@@ -23,8 +23,8 @@ import { CommitReader } from './commit-reader.ts';
 import { GROUP_BYTES, groupDurableOffset, groupDurableSegment, isGroupAt } from './group-format.ts';
 import { align8, headCommit, KIND_CLEAN_CLOSE } from './record-format.ts';
 import { isAfter, type ScannedSegment, Scanner } from './scanner.ts';
-import { findSegments } from './segment-finder.ts';
 import { Segment, segmentName } from './segment.ts';
+import { findSegments } from './segment-finder.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentStore } from './segment-store.ts';
 import type { RecoverOptions, VisitCommit } from './types.ts';
@@ -46,7 +46,11 @@ export function recoverLog(options: RecoverOptions, native: Crc32, visit: VisitC
   const live = new Map<number, Segment>();
   for (const [number, { slot, header, fileBytes }] of found.segments) {
     const end = Math.min(fileBytes, header.fileBytes);
-    if (number >= options.from.segment) live.set(number, new Segment(options.storage, slot, header, { end, lastCommit: header.firstCommit - 1, sealed: true, prepared: end, readOnly }));
+    if (number >= options.from.segment)
+      live.set(
+        number,
+        new Segment(options.storage, slot, header, { end, lastCommit: header.firstCommit - 1, sealed: true, prepared: end, readOnly }),
+      );
   }
   const source = (number: number): ScannedSegment | undefined => live.get(number);
   const scanner = new Scanner(source, native, { segment: options.from.segment, offset: options.from.offset, chain: options.fromChecksum });
@@ -56,7 +60,13 @@ export function recoverLog(options: RecoverOptions, native: Crc32, visit: VisitC
     while (reader.nextCommit()) visit(reader);
     judge(options, live, scanner, reader);
     const store = settle(options, found, live, scanner, readOnly);
-    return { store, offset: scanner.nextOffset, commit: reader.commit, checksum: scanner.chain ?? options.fromChecksum, cleanlyClosed: reader.lastMark === KIND_CLEAN_CLOSE };
+    return {
+      store,
+      offset: scanner.nextOffset,
+      commit: reader.commit,
+      checksum: scanner.chain ?? options.fromChecksum,
+      cleanlyClosed: reader.lastMark === KIND_CLEAN_CLOSE,
+    };
   } catch (error) {
     for (const segment of live.values()) segment.close();
     throw error;
@@ -86,9 +96,14 @@ function judge(options: RecoverOptions, live: Map<number, Segment>, scanner: Sca
   if (!isAfter(durableSegment, durableOffset, segment, offset)) return;
   const commits = { first: reader.commit + 1, last: Math.max(last, reader.commit + 1) };
   const durable = { segment: durableSegment, offset: durableOffset };
-  throw new SteleError('corrupt', 'LOG_DAMAGED', `log segment ${segment}, byte ${offset}: ${scanner.reason}, although the log was durable up to segment ${durableSegment}, byte ${durableOffset}`, {
-    detail: { segment, offset, commits, durable, reason: scanner.reason },
-  });
+  throw new SteleError(
+    'corrupt',
+    'LOG_DAMAGED',
+    `log segment ${segment}, byte ${offset}: ${scanner.reason}, although the log was durable up to segment ${durableSegment}, byte ${durableOffset}`,
+    {
+      detail: { segment, offset, commits, durable, reason: scanner.reason },
+    },
+  );
 }
 
 /** Looks at every multiple of 8 for a group of this segment; tells the greatest durable position and commit they name. */
@@ -112,7 +127,13 @@ export function findGroups(segment: ScannedSegment, offset: number): { durableSe
 }
 
 /** Cuts what is to be cut, syncs, and hands over the files. */
-function settle(options: RecoverOptions, found: ReturnType<typeof findSegments>, live: Map<number, Segment>, scanner: Scanner, readOnly: boolean): SegmentStore {
+function settle(
+  options: RecoverOptions,
+  found: ReturnType<typeof findSegments>,
+  live: Map<number, Segment>,
+  scanner: Scanner,
+  readOnly: boolean,
+): SegmentStore {
   const { storage, segmentBytes, knownDurable } = options;
   const store = new SegmentStore(options);
   const kept = new Map(options.segments.map((info) => [info.number, info]));
@@ -122,12 +143,21 @@ function settle(options: RecoverOptions, found: ReturnType<typeof findSegments>,
     if (number >= options.from.segment) continue;
     const info = kept.get(number);
     if (info !== undefined && info.generation === header.generation) {
-      store.adopt(new Segment(storage, slot, header, { end: info.bytes, lastCommit: info.lastCommit, sealed: true, prepared: fileBytes, readOnly }));
+      store.adopt(
+        new Segment(storage, slot, header, { end: info.bytes, lastCommit: info.lastCommit, sealed: true, prepared: fileBytes, readOnly }),
+      );
     } else found.unused.push({ slot, generation: header.generation, fileBytes });
   }
   for (const { number, end, lastCommit } of scanner.finished) adoptScanned(store, live.get(number)!, end, lastCommit, true);
   const current = live.get(scanner.nextSegment);
-  if (current === undefined) throw new SteleError('corrupt', 'LOG_DAMAGED', `log segment ${scanner.nextSegment} is missing`, { detail: { segment: scanner.nextSegment, offset: scanner.nextOffset, commits: { first: options.fromCommit + 1, last: options.fromCommit + 1 } } });
+  if (current === undefined)
+    throw new SteleError('corrupt', 'LOG_DAMAGED', `log segment ${scanner.nextSegment} is missing`, {
+      detail: {
+        segment: scanner.nextSegment,
+        offset: scanner.nextOffset,
+        commits: { first: options.fromCommit + 1, last: options.fromCommit + 1 },
+      },
+    });
   adoptScanned(store, current, scanner.nextOffset, scanner.lastCommit, false);
   const newer = [...live.values()].filter((segment) => segment.number > current.number);
   for (const segment of newer) segment.close();

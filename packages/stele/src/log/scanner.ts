@@ -13,15 +13,32 @@
  * Specification: spec/log-format.md, "Reading forward".
  */
 
-import { type Crc32, crc32, CRC32_NATIVE_BYTES_MIN } from '../base/crc32.ts';
 import { readU32 } from '../base/bytes.ts';
+import { CRC32_NATIVE_BYTES_MIN, type Crc32, crc32 } from '../base/crc32.ts';
 import { readFully } from '../host/files.ts';
 import type { StorageFile } from '../host/storage.ts';
 import { GROUP_BYTES, groupBytesOf, groupDurableOffset, groupDurableSegment } from './group-format.ts';
 import { decodeCarried, decodeOperation, OPERATION_BAD } from './operation-format.ts';
 import { OperationView } from './operation-view.ts';
 import { BodyView, parseBody } from './record-body.ts';
-import { align8, HEAD_BYTES, headChain, headChecksum, headCommit, headFlags, headKind, headLength, headTimeMs, isCommitKind, KIND_CLEAN_CLOSE, KIND_GROUP, KIND_KEPT_RANGES, LARGE_BLOCK_BYTES, RECORD_BYTES_MAX, recordSeed } from './record-format.ts';
+import {
+  align8,
+  HEAD_BYTES,
+  headChain,
+  headChecksum,
+  headCommit,
+  headFlags,
+  headKind,
+  headLength,
+  headTimeMs,
+  isCommitKind,
+  KIND_CLEAN_CLOSE,
+  KIND_GROUP,
+  KIND_KEPT_RANGES,
+  LARGE_BLOCK_BYTES,
+  RECORD_BYTES_MAX,
+  recordSeed,
+} from './record-format.ts';
 import { SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 
 /** A segment as a scanner sees it. */
@@ -118,7 +135,12 @@ export class Scanner {
       if (offset % 8 !== 0 && this.#read(segment, align8(offset), true)) continue;
       if (this.malformed) return false;
       const next = this.#source(segment.header.number + 1);
-      if (next === undefined || next.header.previousEnd !== this.nextOffset || next.header.previousChecksum !== (this.chain ?? next.header.previousChecksum)) return false;
+      if (
+        next === undefined ||
+        next.header.previousEnd !== this.nextOffset ||
+        next.header.previousChecksum !== (this.chain ?? next.header.previousChecksum)
+      )
+        return false;
       this.finished.push({ number: segment.header.number, end: this.nextOffset, lastCommit: this.lastCommit });
       this.lastCommit = 0;
       this.#current = next;
@@ -137,12 +159,14 @@ export class Scanner {
     let at = offset - this.#heldFrom;
     const length = headLength(this.bytes, at);
     if (length < HEAD_BYTES || length > RECORD_BYTES_MAX || offset + length > end) return this.#stop('no record: impossible length');
-    if (this.chain !== undefined && headChain(this.bytes, at) !== this.chain) return this.#stop('no record: does not follow its predecessor');
+    if (this.chain !== undefined && headChain(this.bytes, at) !== this.chain)
+      return this.#stop('no record: does not follow its predecessor');
     if (!this.#hold(segment, offset, length)) return this.#stop('record is cut by the end of the file');
     at = offset - this.#heldFrom;
     const bytes = this.bytes;
     const seed = recordSeed(segment.seed, offset);
-    const found = length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, at + 4, at + length, seed) : this.#native(bytes, at + 4, at + length, seed);
+    const found =
+      length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, at + 4, at + length, seed) : this.#native(bytes, at + 4, at + length, seed);
     if (found !== headChecksum(bytes, at)) return this.#stop('record fails its checksum');
     const kind = headKind(bytes, at);
     if (kind === KIND_GROUP) return this.#enterGroup(segment, offset, at, length);
@@ -228,7 +252,8 @@ export class Scanner {
       if (readFully(file, payload, 0, want, payloadStart + view.largeOffset + done) < want) return false;
       for (let from = 0; from < want; from += LARGE_BLOCK_BYTES) {
         const block = (done + from) / LARGE_BLOCK_BYTES;
-        if (this.#native(payload, from, Math.min(from + LARGE_BLOCK_BYTES, want), 0) !== readU32(view.bytes, view.crcStart + 4 * block)) return false;
+        if (this.#native(payload, from, Math.min(from + LARGE_BLOCK_BYTES, want), 0) !== readU32(view.bytes, view.crcStart + 4 * block))
+          return false;
       }
     }
     return true;

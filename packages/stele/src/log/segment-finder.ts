@@ -11,8 +11,8 @@ import { equalBytes, isZero } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
 import { readFully } from '../host/files.ts';
 import type { Storage } from '../host/storage.ts';
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 import { slotOfName } from './segment.ts';
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts';
 
 export interface FoundSegment {
   readonly slot: number;
@@ -54,11 +54,15 @@ export function findSegments(storage: Storage, databaseId: Uint8Array, readOnly:
       unused.push({ slot, generation: isZero(bytes, 0, held) ? 0 : -1, fileBytes });
       continue;
     }
-    if (!equalBytes(header.databaseId, 0, 16, databaseId, 0, 16)) throw new SteleError('corrupt', 'WRONG_DATABASE', `${name} belongs to another database`, { detail: { name } });
-    if (header.readOnlyFeatures !== 0 && !readOnly) throw new SteleError('invalid', 'FORMAT_NEWER', `${name} may only be read by this version`, { detail: { name } });
+    if (!equalBytes(header.databaseId, 0, 16, databaseId, 0, 16))
+      throw new SteleError('corrupt', 'WRONG_DATABASE', `${name} belongs to another database`, { detail: { name } });
+    if (header.readOnlyFeatures !== 0 && !readOnly)
+      throw new SteleError('invalid', 'FORMAT_NEWER', `${name} may only be read by this version`, { detail: { name } });
     const other = segments.get(header.number);
     if (other !== undefined && other.header.generation === header.generation) {
-      throw new SteleError('corrupt', 'LOG_DAMAGED', `two files claim log segment ${header.number}`, { detail: { segment: header.number, offset: 0, commits: { first: header.firstCommit, last: header.firstCommit } } });
+      throw new SteleError('corrupt', 'LOG_DAMAGED', `two files claim log segment ${header.number}`, {
+        detail: { segment: header.number, offset: 0, commits: { first: header.firstCommit, last: header.firstCommit } },
+      });
     }
     if (other === undefined || header.generation > other.header.generation) segments.set(header.number, { slot, header, fileBytes });
     const loser = other === undefined ? undefined : header.generation > other.header.generation ? other : { slot, header, fileBytes };

@@ -107,7 +107,9 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
     secret: bytes.slice(96, 128),
     fileBytes: readU48(bytes, 128),
   };
-  return header.number === 0 || header.generation === 0 || header.firstCommit === 0 || header.fileBytes < SEGMENT_HEADER_BYTES ? undefined : header;
+  return header.number === 0 || header.generation === 0 || header.firstCommit === 0 || header.fileBytes < SEGMENT_HEADER_BYTES
+    ? undefined
+    : header;
 }
 
 /** Seed of all records of a segment: CRC-32 of (database id, segment number, generation). */

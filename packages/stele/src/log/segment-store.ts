@@ -89,7 +89,10 @@ export class SegmentStore {
   open(next: NextSegment): Segment {
     const { storage, random, clock, databaseId, incarnation, epoch, segmentBytes } = this.#options;
     const fileBytes = Math.max(segmentBytes, Math.ceil((SEGMENT_HEADER_BYTES + next.bytes) / 4096) * 4096);
-    if (fileBytes > SEGMENT_BYTES_MAX) throw new SteleError('invalid', 'COMMIT_TOO_LARGE', `a record of ${next.bytes} bytes does not fit any segment`, { detail: { bytes: next.bytes } });
+    if (fileBytes > SEGMENT_BYTES_MAX)
+      throw new SteleError('invalid', 'COMMIT_TOO_LARGE', `a record of ${next.bytes} bytes does not fit any segment`, {
+        detail: { bytes: next.bytes },
+      });
     const spare = fileBytes === segmentBytes && this.spare !== undefined ? this.spare : this.#newSpare();
     const fresh = spare !== this.spare;
     try {
@@ -97,12 +100,29 @@ export class SegmentStore {
       this.#fill(spare, Math.min(fileBytes, Math.max(SEGMENT_HEADER_BYTES + next.bytes, ZERO_STEP_BYTES)));
       const secret = new Uint8Array(32);
       random.fill(secret);
-      const header = { ...next, readOnlyFeatures: 0, generation: spare.generation + 1, databaseId, incarnation, epoch, createdMs: clock.nowMs(), secret, fileBytes };
+      const header = {
+        ...next,
+        readOnlyFeatures: 0,
+        generation: spare.generation + 1,
+        databaseId,
+        incarnation,
+        epoch,
+        createdMs: clock.nowMs(),
+        secret,
+        fileBytes,
+      };
       writeAll(spare.file, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
       spare.file.sync();
       if (fresh) storage.syncDirectory();
       // The same handle goes on: a sync covers for certain only what was written through its own.
-      const state = { end: SEGMENT_HEADER_BYTES, lastCommit: next.firstCommit - 1, sealed: false, prepared: spare.prepared, readOnly: false, file: spare.file };
+      const state = {
+        end: SEGMENT_HEADER_BYTES,
+        lastCommit: next.firstCommit - 1,
+        sealed: false,
+        prepared: spare.prepared,
+        readOnly: false,
+        file: spare.file,
+      };
       const segment = new Segment(storage, spare.slot, header, state);
       if (!fresh) this.spare = undefined;
       this.adopt(segment);
@@ -116,7 +136,10 @@ export class SegmentStore {
   /** Takes disk space for the current segment up to `end`. @throws {SteleError} `unavailable` DISK_FULL, IO_ERROR. */
   prepare(segment: Segment, end: number): void {
     if (end <= segment.prepared) return;
-    const target = Math.min(segment.header.fileBytes, segment.prepared + Math.ceil((end - segment.prepared) / ZERO_STEP_BYTES) * ZERO_STEP_BYTES);
+    const target = Math.min(
+      segment.header.fileBytes,
+      segment.prepared + Math.ceil((end - segment.prepared) / ZERO_STEP_BYTES) * ZERO_STEP_BYTES,
+    );
     this.#fillFile(segment.file(), segment, target);
   }
 
@@ -138,7 +161,8 @@ export class SegmentStore {
         }
         this.#fill(spare, Math.min(segmentBytes, before + left));
         left -= spare.prepared - before;
-        if (spare.prepared === segmentBytes || Math.floor(spare.prepared / SPARE_SYNC_BYTES) > Math.floor(before / SPARE_SYNC_BYTES)) this.#syncSpare(spare, spare.file);
+        if (spare.prepared === segmentBytes || Math.floor(spare.prepared / SPARE_SYNC_BYTES) > Math.floor(before / SPARE_SYNC_BYTES))
+          this.#syncSpare(spare, spare.file);
       }
       const current = this.current;
       if (left > 0) this.#fillFile(current.file(), current, Math.min(current.header.fileBytes, current.prepared + left));

@@ -30,7 +30,19 @@ export class Segment implements BlockFile {
   readonly #readOnly: boolean;
   #file: StorageFile | undefined;
 
-  constructor(storage: Storage, slot: number, header: SegmentHeader, state: { readonly end: number; readonly lastCommit: number; readonly sealed: boolean; readonly prepared: number; readonly readOnly: boolean; readonly file?: StorageFile }) {
+  constructor(
+    storage: Storage,
+    slot: number,
+    header: SegmentHeader,
+    state: {
+      readonly end: number;
+      readonly lastCommit: number;
+      readonly sealed: boolean;
+      readonly prepared: number;
+      readonly readOnly: boolean;
+      readonly file?: StorageFile;
+    },
+  ) {
     this.#storage = storage;
     this.#readOnly = state.readOnly;
     this.name = segmentName(slot);
@@ -54,7 +66,16 @@ export class Segment implements BlockFile {
 
   info(): SegmentInfo {
     const { number, generation, firstCommit, fileBytes } = this.header;
-    return { number, slot: this.slot, generation, firstCommit, lastCommit: this.lastCommit, bytes: this.end, fileBytes, sealed: this.sealed };
+    return {
+      number,
+      slot: this.slot,
+      generation,
+      firstCommit,
+      lastCommit: this.lastCommit,
+      bytes: this.end,
+      fileBytes,
+      sealed: this.sealed,
+    };
   }
 
   /** Closes the file; the next use opens it again. */

@@ -43,7 +43,11 @@ export interface LogBlocks {
   drop(file: BlockFile): void;
 }
 
-export type LogLogger = (event: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly detail?: Readonly<Record<string, unknown>> }) => void;
+export type LogLogger = (event: {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}) => void;
 
 export interface LogOptions {
   readonly storage: Storage;

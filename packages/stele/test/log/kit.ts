@@ -8,7 +8,7 @@ import { compareBytes } from '../../src/base/bytes.ts';
 import { memoryStorage } from '../../src/host/memory/storage.ts';
 import { nodeHashing } from '../../src/host/posix/hashing.ts';
 import type { Storage } from '../../src/host/storage.ts';
-import { CommitIndex } from '../../src/log/commit-index.ts';
+import type { CommitIndex } from '../../src/log/commit-index.ts';
 import type { CommitView } from '../../src/log/commit-view.ts';
 import { Log } from '../../src/log/log.ts';
 import { OperationView } from '../../src/log/operation-view.ts';
@@ -145,7 +145,9 @@ export function append(log: Log, model: ModelCommit, parts = 1, random: Rng = ()
     const carried = model.carried.slice(carriedAt, isLast ? undefined : carriedAt + 1);
     carriedAt += carried.length;
     let bytes = 200 + model.meta.reduce((sum, chunk) => sum + chunk.length + 8, 0);
-    for (const operation of [...operations, ...carried]) bytes += 80 + ('key' in operation ? operation.key.length : 0) + (operation.value?.length ?? 0) * 1.01 + (operation.table?.length ?? 0);
+    for (const operation of [...operations, ...carried])
+      bytes +=
+        80 + ('key' in operation ? operation.key.length : 0) + (operation.value?.length ?? 0) * 1.01 + (operation.table?.length ?? 0);
     log.reserve(Math.ceil(bytes));
     if (parts === 1) log.beginCommit(model.commit, model.timeMs, operations.length);
     else log.beginPart(model.commit, model.timeMs);
@@ -158,7 +160,18 @@ export function append(log: Log, model: ModelCommit, parts = 1, random: Rng = ()
       const entry = carried.shift();
       if (entry === undefined) return;
       const value = entry.value ?? NONE;
-      log.carry(entry.commit, entry.value === undefined, entry.expiresAt, entry.backCommit, entry.backOrdinal, entry.backCarried, entry.table, value, 0, value.length);
+      log.carry(
+        entry.commit,
+        entry.value === undefined,
+        entry.expiresAt,
+        entry.backCommit,
+        entry.backOrdinal,
+        entry.backCarried,
+        entry.table,
+        value,
+        0,
+        value.length,
+      );
     };
     for (const { key, value, expiresAt, backCommit, backOrdinal, backCarried, table } of operations) {
       if (random() < 0.3) carry();
@@ -175,13 +188,22 @@ export function append(log: Log, model: ModelCommit, parts = 1, random: Rng = ()
 
 const view = new OperationView();
 
-function checkVersion(found: OperationView, expected: ModelOperation | ModelCarried, readLarge: ((operation: OperationView) => Uint8Array) | undefined, what: string): void {
+function checkVersion(
+  found: OperationView,
+  expected: ModelOperation | ModelCarried,
+  readLarge: ((operation: OperationView) => Uint8Array) | undefined,
+  what: string,
+): void {
   assert.equal(found.isDelete, expected.value === undefined, what);
   assert.equal(found.expiresAt, expected.expiresAt, what);
   assert.equal(found.backCommit, expected.backCommit, what);
   assert.equal(found.backOrdinal, expected.backOrdinal, what);
   assert.equal(found.backCarried, expected.backCarried, what);
-  assert.deepEqual(found.table()?.length === 0 ? undefined : found.table(), expected.table?.length === 0 ? undefined : expected.table, what);
+  assert.deepEqual(
+    found.table()?.length === 0 ? undefined : found.table(),
+    expected.table?.length === 0 ? undefined : expected.table,
+    what,
+  );
   assert.equal(found.valueBytes, expected.value?.length ?? 0, what);
   assert.equal(found.isLarge, (expected.value?.length ?? 0) > 16 * 1024, what);
   const value = found.isLarge ? readLarge?.(found) : found.value();
@@ -207,7 +229,11 @@ export function checkCommit(found: CommitView, expected: ModelCommit, readLarge?
   assert.equal(found.checksum, expected.checksum, what);
   assert.equal(found.operationCount, expected.operations.length, what);
   assert.equal(found.carriedCount, expected.carried.length, what);
-  assert.deepEqual(Array.from({ length: found.metaCount }, (_, i) => found.meta(i)), expected.meta, what);
+  assert.deepEqual(
+    Array.from({ length: found.metaCount }, (_, i) => found.meta(i)),
+    expected.meta,
+    what,
+  );
   expected.operations.forEach((operation, ordinal) => {
     assert.ok(found.next(view), `${what} has an operation ${ordinal}`);
     assert.equal(view.ordinal, ordinal);
@@ -249,7 +275,12 @@ export function checkAddresses(log: Log, expected: readonly ModelCommit[], index
 }
 
 /** A seeded program: random commits, groups and syncs. */
-export function writeProgram(log: Log, random: Rng, commits: number, options: { large?: boolean; operationsMax?: number; groupChance?: number } = {}): ModelCommit[] {
+export function writeProgram(
+  log: Log,
+  random: Rng,
+  commits: number,
+  options: { large?: boolean; operationsMax?: number; groupChance?: number } = {},
+): ModelCommit[] {
   const models: ModelCommit[] = [];
   for (let i = 0; i < commits; i++) {
     const model = randomCommit(random, log.headCommit + 1, options);
