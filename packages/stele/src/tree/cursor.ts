@@ -46,12 +46,15 @@ export class Cursor {
   location = 0;
   readonly #tree: TreeState;
   readonly #pages: PageSource;
+  readonly #frameOf: Int32Array;
+  readonly #u32: Uint32Array;
   readonly #lpns = new Int32Array(LEVEL_MAX + 2);
   readonly #frames = new Int32Array(LEVEL_MAX + 2);
   readonly #indexes = new Int32Array(LEVEL_MAX + 2);
   #state = NOWHERE;
   #height = 0;
-  #modifications = 0;
+  /** The tree's count when the position was taken; −1 whenever it does not stand on an entry. */
+  #modifications = -1;
   // The current leaf.
   #leafLpn = -1;
   #leafFrame = -1;
@@ -76,6 +79,8 @@ export class Cursor {
   constructor(tree: TreeState) {
     this.#tree = tree;
     this.#pages = tree.pages;
+    this.#frameOf = tree.pages.frameOf;
+    this.#u32 = tree.pages.u32;
   }
 
   /** Sets the skip options; those left out are off. The position is given up. */
@@ -84,7 +89,7 @@ export class Cursor {
     this.#createdAfter = options.createdAfter ?? Number.MAX_SAFE_INTEGER;
     this.#expiringBefore = options.expiringBefore ?? Number.MAX_SAFE_INTEGER;
     this.#isFiltering = this.#skipDead || options.createdAfter !== undefined || options.expiringBefore !== undefined;
-    this.#state = NOWHERE;
+    this.#leave(NOWHERE);
   }
 
   /**
@@ -96,14 +101,14 @@ export class Cursor {
     this.#lowerBytes = this.#lower.length;
     this.#upper = upper ?? NO_KEY;
     this.#upperBytes = upper === undefined ? -1 : upper.length;
-    this.#state = NOWHERE;
+    this.#leave(NOWHERE);
   }
 
   /** To the first entry with a key ≥ the given one (and within the range). */
   seek(key: Uint8Array, keyBytes: number): number {
     const result = this.#descend(key, keyBytes);
     if (result !== FOUND) return result;
-    const found = searchPage(this.#pages, this.#base, key, keyBytes, 0);
+    const found = searchPage(this.#pages, this.#base, key, keyBytes, 0, 0);
     this.#index = Math.max(found < 0 ? ~found : found, this.#start);
     if (this.#index < this.#limit) return this.#stand();
     return this.#cross(1, false);
@@ -113,7 +118,7 @@ export class Cursor {
   seekBefore(key: Uint8Array, keyBytes: number): number {
     const result = this.#descend(key, keyBytes);
     if (result !== FOUND) return result;
-    const found = searchPage(this.#pages, this.#base, key, keyBytes, 0);
+    const found = searchPage(this.#pages, this.#base, key, keyBytes, 0, 0);
     this.#index = Math.min(found < 0 ? ~found : found, this.#limit) - 1;
     if (this.#index >= this.#start) return this.#stand();
     return this.#cross(-1, false);
@@ -170,25 +175,21 @@ export class Cursor {
 
   /** To the following entry. */
   next(): number {
-    if (this.#state !== ON_ENTRY || this.#modifications !== this.#tree.modifications || this.#pages.frameOf[this.#leafLpn] !== this.#leafFrame) {
-      return this.#resume(1);
-    }
+    if (this.#modifications !== this.#tree.modifications || this.#frameOf[this.#leafLpn] !== this.#leafFrame) return this.#resume(1);
     const index = this.#index + 1;
     if (index >= this.#limit) return this.#cross(1, true);
     this.#index = index;
-    this.location = this.#base + (this.#pages.u32[this.#slots + index * 2 + 1]! & 0xffff);
+    this.location = this.#base + (this.#u32[this.#slots + index * 2 + 1]! & 0xffff);
     return FOUND;
   }
 
   /** To the entry before. */
   previous(): number {
-    if (this.#state !== ON_ENTRY || this.#modifications !== this.#tree.modifications || this.#pages.frameOf[this.#leafLpn] !== this.#leafFrame) {
-      return this.#resume(-1);
-    }
+    if (this.#modifications !== this.#tree.modifications || this.#frameOf[this.#leafLpn] !== this.#leafFrame) return this.#resume(-1);
     const index = this.#index - 1;
     if (index < this.#start) return this.#cross(-1, true);
     this.#index = index;
-    this.location = this.#base + (this.#pages.u32[this.#slots + index * 2 + 1]! & 0xffff);
+    this.location = this.#base + (this.#u32[this.#slots + index * 2 + 1]! & 0xffff);
     return FOUND;
   }
 
@@ -199,7 +200,7 @@ export class Cursor {
   save(): void {
     if (this.#state !== ON_ENTRY) return;
     this.#savedBytes = slotKeyInto(this.#pages, this.#base, this.#index, true, this.#savedKey);
-    this.#state = SAVED;
+    this.#leave(SAVED);
   }
 
   /** After {@link save}: stands on the same entry again. END when it has gone (the position stays saved), MISS as ever. */
@@ -207,9 +208,9 @@ export class Cursor {
     if (this.#state === ON_ENTRY) return FOUND;
     if (this.#state !== SAVED) return END;
     const result = this.#descend(this.#savedKey, this.#savedBytes);
-    this.#state = SAVED;
+    this.#leave(SAVED);
     if (result !== FOUND) return result;
-    const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0);
+    const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0, 0);
     if (found < 0) return END;
     this.#index = found;
     return this.#stand();
@@ -225,23 +226,27 @@ export class Cursor {
     if (this.#state === NOWHERE) return END;
     invariant(this.#state === SAVED, 'a cursor was moved after the tree had changed or its leaf was evicted');
     const result = direction > 0 ? this.#seekAfterSaved() : this.seekBefore(this.#savedKey, this.#savedBytes);
-    if (result === MISS) this.#state = SAVED;
+    if (result === MISS) this.#leave(SAVED);
     return result;
   }
 
   #seekAfterSaved(): number {
     const result = this.#descend(this.#savedKey, this.#savedBytes);
     if (result !== FOUND) return result;
-    const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0);
+    const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0, 0);
     this.#index = Math.max(found < 0 ? ~found : found + 1, this.#start);
     if (this.#index < this.#limit) return this.#stand();
     return this.#cross(1, false);
   }
 
   #begin(): void {
-    this.#state = NOWHERE;
+    this.#leave(NOWHERE);
     this.#height = this.#tree.height;
-    this.#modifications = this.#tree.modifications;
+  }
+
+  #leave(state: number): void {
+    this.#state = state;
+    this.#modifications = -1;
   }
 
   /** Down to the leaf of the key (keyBytes −1: the last leaf). FOUND, MISS, or END for an empty tree. */
@@ -253,7 +258,7 @@ export class Cursor {
     for (let level = this.#height - 1; level > 0; level--) {
       if (!this.#enter(level, lpn)) return MISS;
       const base = this.#frames[level]! * pages.pageBytes;
-      let index = keyBytes < 0 ? slotCount(pages, base) - 1 : searchPage(pages, base, key, keyBytes, 1);
+      let index = keyBytes < 0 ? slotCount(pages, base) - 1 : searchPage(pages, base, key, keyBytes, 1, 0);
       if (index < 0) index = ~index - 1;
       this.#indexes[level] = index;
       lpn = childLpnAt(pages, recordAt(pages, base, index));
@@ -289,11 +294,11 @@ export class Cursor {
   /** Narrows the current leaf to the range. */
   #bound(): void {
     if (this.#upperBytes >= 0) {
-      const found = searchPage(this.#pages, this.#base, this.#upper, this.#upperBytes, 0);
+      const found = searchPage(this.#pages, this.#base, this.#upper, this.#upperBytes, 0, 0);
       this.#limit = found < 0 ? ~found : found;
     }
     if (this.#lowerBytes > 0) {
-      const found = searchPage(this.#pages, this.#base, this.#lower, this.#lowerBytes, 0);
+      const found = searchPage(this.#pages, this.#base, this.#lower, this.#lowerBytes, 0, 0);
       this.#start = found < 0 ? ~found : found;
     }
   }
@@ -301,6 +306,7 @@ export class Cursor {
   #stand(): number {
     this.location = recordAt(this.#pages, this.#base, this.#index);
     this.#state = ON_ENTRY;
+    this.#modifications = this.#tree.modifications;
     return FOUND;
   }
 
@@ -318,7 +324,7 @@ export class Cursor {
       const result = this.#descendEdge(level, direction);
       if (result === MISS) {
         if (isOnEntry) this.#savedBytes = slotKeyInto(pages, leafBase, originalIndex, true, this.#savedKey);
-        this.#state = isOnEntry ? SAVED : NOWHERE;
+        this.#leave(isOnEntry ? SAVED : NOWHERE);
         return MISS;
       }
       if (result === END) continue;
@@ -330,7 +336,7 @@ export class Cursor {
   }
 
   #finish(): number {
-    this.#state = NOWHERE;
+    this.#leave(NOWHERE);
     return END;
   }
 

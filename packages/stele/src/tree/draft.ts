@@ -11,8 +11,8 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
+import { copyBytes, writeU48 as writeBytesU48, writeU32 } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
-import { copyBytes, writeU32, writeU48 as writeBytesU48 } from '../base/bytes.ts';
 import {
   LARGE_BYTES,
   LARGE_FIRST_PAGE,
@@ -34,8 +34,8 @@ import {
   PAGE_PREFIX,
   SLOT_BYTES,
 } from '../pager/layout.ts';
-import { leafSpineOffset } from './page.ts';
 import type { PageViews } from './page.ts';
+import { leafSpineOffset } from './page.ts';
 
 const DEPTH_MAX = 7;
 const TWO_POW_32 = 4294967296;
@@ -166,7 +166,14 @@ export function checkDraft(draft: EntryDraft, pageBytes: number, keyBytes: numbe
  * Writes the draft as a record at `location`, with the key's bytes from `suffixStart` to `keyBytes` as suffix.
  * The caller made sure that the bytes up to the record's padded end are free.
  */
-export function writeDraft(pages: PageViews, location: number, draft: EntryDraft, key: Uint8Array, suffixStart: number, keyBytes: number): void {
+export function writeDraft(
+  pages: PageViews,
+  location: number,
+  draft: EntryDraft,
+  key: Uint8Array,
+  suffixStart: number,
+  keyBytes: number,
+): void {
   const { u8, u16, u32 } = pages;
   const half = location / 2;
   const word = location / 4;

@@ -26,7 +26,7 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
-import { readU32, readU48 as readBytesU48, writeU32, writeU48 as writeBytesU48 } from '../base/bytes.ts';
+import { readU48 as readBytesU48, readU32, writeU48 as writeBytesU48, writeU32 } from '../base/bytes.ts';
 import {
   LARGE_FIRST_PAGE,
   LARGE_IN_OVERFLOW,
@@ -46,14 +46,13 @@ import {
   PAGE_PREFIX,
   PAGE_PREFIX_BYTES,
 } from '../pager/layout.ts';
-import { leafSpineOffset, leafSuffixOffset } from './page.ts';
 import type { ByteViews, PageViews } from './page.ts';
+import { leafSpineOffset, leafSuffixOffset } from './page.ts';
 
 export type { ByteViews, PageViews } from './page.ts';
 
 /** Flags that make an entry count 0: it is not there for a reader of the newest state. */
 export const LEAF_DEAD = LEAF_TOMBSTONE | LEAF_SWEPT;
-
 
 const TWO_POW_32 = 4294967296;
 
@@ -198,3 +197,13 @@ function backFieldAt(location: number, flags: number): number {
 function readU48(pages: ByteViews, at: number): number {
   return pages.u32[at / 4]! + pages.u16[at / 2 + 2]! * TWO_POW_32;
 }
+
+// Names of the first draft, until the engine uses the layout's.
+export {
+  LARGE_IN_LOG,
+  LARGE_IN_OVERFLOW as LARGE_IN_PAGES,
+  LEAF_EXPIRES as ENTRY_EXPIRES,
+  LEAF_LARGE as ENTRY_LARGE,
+  LEAF_SWEPT as ENTRY_SWEPT,
+  LEAF_TOMBSTONE as ENTRY_TOMBSTONE,
+} from '../pager/layout.ts';

@@ -30,8 +30,8 @@ import {
   PAGE_PREFIX,
   PAGE_PREFIX_BYTES,
   PAGE_SLOT_COUNT,
-  SLOT_BYTES,
   pad4,
+  SLOT_BYTES,
 } from '../pager/layout.ts';
 
 /** Three views over the same memory: bytes, half words and words. */
@@ -128,15 +128,16 @@ export function headOf(key: Uint8Array, start: number, end: number): number {
  * Finds a key in a page. Slot index ≥ 0 when found, else ~(index where it would stand).
  *
  * @param first 0 for a leaf; 1 for an inner page, whose slot 0 is below every key.
+ * @param known leading bytes in which the key and everything in the page are known to agree: {@link knownBelow}.
  */
-export function searchPage(pages: PageViews, base: number, key: Uint8Array, keyBytes: number, first: number): number {
+export function searchPage(pages: PageViews, base: number, key: Uint8Array, keyBytes: number, first: number, known: number): number {
   const { u8, u16, u32 } = pages;
   const half = base / 2;
   const prefixBytes = u16[half + PAGE_PREFIX_BYTES / 2]!;
   let high = u16[half + PAGE_SLOT_COUNT / 2]!;
   if (high > pages.pageBytes / SLOT_BYTES) high = pages.pageBytes / SLOT_BYTES;
   const shared = prefixBytes < keyBytes ? prefixBytes : keyBytes;
-  for (let i = 0, at = base + PAGE_PREFIX; i < shared; i++, at++) {
+  for (let i = known, at = base + PAGE_PREFIX + known; i < shared; i++, at++) {
     const difference = key[i]! - u8[at]!;
     if (difference !== 0) return difference < 0 ? ~first : ~high;
   }
@@ -160,8 +161,25 @@ export function searchPage(pages: PageViews, base: number, key: Uint8Array, keyB
   return ~low;
 }
 
+/**
+ * Known common bytes for the search in child `index` of an inner page: a child between two separators that share the
+ * page's prefix holds only keys with that prefix, and so is the key that led there.
+ */
+export function knownBelow(pages: PageViews, base: number, index: number, known: number): number {
+  const prefixBytes = pages.u16[(base + PAGE_PREFIX_BYTES) / 2]!;
+  return prefixBytes > known && index > 0 && index + 1 < pages.u16[(base + PAGE_SLOT_COUNT) / 2]! ? prefixBytes : known;
+}
+
 /** Compares the key with a record whose head is equal: positive when the key is greater. */
-function compareTail(pages: PageViews, base: number, place: number, key: Uint8Array, prefixBytes: number, keyBytes: number, first: number): number {
+function compareTail(
+  pages: PageViews,
+  base: number,
+  place: number,
+  key: Uint8Array,
+  prefixBytes: number,
+  keyBytes: number,
+  first: number,
+): number {
   const suffixBytes = place >>> 16;
   const restBytes = keyBytes - prefixBytes;
   const shared = suffixBytes < restBytes ? suffixBytes : restBytes;

@@ -19,11 +19,11 @@ import {
   PAGE_HEAP_START,
   PAGE_PREFIX,
   PAGE_SLOT_COUNT,
-  SLOT_BYTES,
   pad4,
+  SLOT_BYTES,
 } from '../pager/layout.ts';
-import { headOf, leafRecordBytes, leafSuffixOffset, prefixBytesOf, slotsWord } from './page.ts';
 import type { PageViews } from './page.ts';
+import { headOf, leafRecordBytes, leafSuffixOffset, prefixBytesOf, slotsWord } from './page.ts';
 
 /** A page outside the frames: the same views, one page long, at base 0. */
 export function scratchPage(pageBytes: number): PageViews {
@@ -84,7 +84,15 @@ export function appendRecords(
 }
 
 /** Same prefix: slot and record are copied word by word. */
-function appendSame(source: PageViews, sourceBase: number, from: number, to: number, target: PageViews, targetBase: number, isLeaf: boolean): void {
+function appendSame(
+  source: PageViews,
+  sourceBase: number,
+  from: number,
+  to: number,
+  target: PageViews,
+  targetBase: number,
+  isLeaf: boolean,
+): void {
   const sourceU16 = source.u16;
   const sourceU32 = source.u32;
   const targetU16 = target.u16;
@@ -179,4 +187,3 @@ export function commonPrefixOf(pages: PageViews, base: number, from: number, to:
   while (i < shared && u8[aAt + i] === u8[bAt + i]) i++;
   return prefixBytesOf(pages, base) + i;
 }
-

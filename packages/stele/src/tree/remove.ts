@@ -16,11 +16,24 @@
 import { commonPrefixLength } from '../base/bytes.ts';
 import { INNER_SUFFIX, PAGE_GARBAGE, PAGE_PREFIX, pad4 } from '../pager/layout.ts';
 import { NO_PAGE } from '../pager/page-source.ts';
-import { LEAF_DEAD, expiresAt } from './entry.ts';
-import { clearPage, closeSlot, headOf, openSlot, prefixBytesOf, recordAt, recordBytesOf, slotCount, slotKeyInto, slotsWord, suffixBytesOf, usedBytes } from './page.ts';
+import { expiresAt, LEAF_DEAD } from './entry.ts';
+import {
+  clearPage,
+  closeSlot,
+  headOf,
+  openSlot,
+  prefixBytesOf,
+  recordAt,
+  recordBytesOf,
+  slotCount,
+  slotKeyInto,
+  slotsWord,
+  suffixBytesOf,
+  usedBytes,
+} from './page.ts';
 import { appendRecords, copyToScratch, measureRecords } from './rebuild.ts';
-import { change, pathBase, tightenPath, widenPath } from './state.ts';
 import type { TreeState } from './state.ts';
+import { change, pathBase, tightenPath, widenPath } from './state.ts';
 import { childLpnAt, summarize, writeSummary } from './summary.ts';
 
 const MERGE_BELOW = 0.35;
@@ -115,7 +128,14 @@ function mergeChildren(tree: TreeState, level: number, leftIndex: number): boole
 }
 
 /** Appends the right inner page: its first child gets the separator of the page as its own (in `keyC`). */
-function appendInner(tree: TreeState, rightBase: number, rightCount: number, leftBase: number, leftCount: number, separatorBytes: number): void {
+function appendInner(
+  tree: TreeState,
+  rightBase: number,
+  rightCount: number,
+  leftBase: number,
+  leftCount: number,
+  separatorBytes: number,
+): void {
   const { pages, keyC } = tree;
   const prefixBytes = prefixBytesOf(pages, leftBase);
   const suffixBytes = separatorBytes - prefixBytes;

@@ -12,7 +12,7 @@
  */
 
 import { commonPrefixLength } from '../base/bytes.ts';
-import { PAGE_PREFIX, SLOT_BYTES, pad4 } from '../pager/layout.ts';
+import { PAGE_PREFIX, pad4, SLOT_BYTES } from '../pager/layout.ts';
 import { clearPage, commonWithPrefix, contiguousBytes, garbageBytes, prefixBytesOf, slotCount, slotKeyInto } from './page.ts';
 import { appendRecords, commonPrefixOf, copyToScratch, measureRecords } from './rebuild.ts';
 import type { TreeState } from './state.ts';

@@ -16,15 +16,26 @@
 
 import { commonPrefixLength } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
-import { INNER_SUFFIX, LEVEL_MAX, PAGE_GARBAGE, PAGE_HEAP_START, PAGE_PREFIX, PAGE_SLOT_COUNT, SLOT_BYTES, TYPE_INNER, TYPE_LEAF, pad4 } from '../pager/layout.ts';
-import { clearPage, headOf, openSlot, prefixBytesOf, recordAt, recordBytesOf, sharesPrefix, slotCount, slotKeyInto } from './page.ts';
+import {
+  INNER_SUFFIX,
+  LEVEL_MAX,
+  PAGE_GARBAGE,
+  PAGE_HEAP_START,
+  PAGE_PREFIX,
+  PAGE_SLOT_COUNT,
+  pad4,
+  SLOT_BYTES,
+  TYPE_INNER,
+  TYPE_LEAF,
+} from '../pager/layout.ts';
 import type { PageViews } from './page.ts';
+import { clearPage, headOf, openSlot, prefixBytesOf, recordAt, recordBytesOf, sharesPrefix, slotCount, slotKeyInto } from './page.ts';
 import { appendRecords } from './rebuild.ts';
 import { FEW_KEYS, lengthenPrefix, makeRoom } from './room.ts';
-import { change, changePath, isRightmost, pathBase } from './state.ts';
 import type { TreeState } from './state.ts';
-import { summarizeInner, summarizeLeaf, writeChild, writeSummary } from './summary.ts';
+import { change, changePath, isRightmost, pathBase } from './state.ts';
 import type { Summary } from './summary.ts';
+import { summarizeInner, summarizeLeaf, writeChild, writeSummary } from './summary.ts';
 
 /** So many consecutive inserts make a run. */
 const RUN_MIN = 2;
@@ -69,8 +80,9 @@ export function splitLeaf(tree: TreeState, index: number, fixed: number, valueBy
   const shared = commonPrefixLength(keyA, 0, leftBytes, keyB, 0, rightBytes);
   tree.separators[0].set(keyB.subarray(0, shared + 1));
   const lastBytes = virtualKey(tree, base, index, count, true, key, keyBytes, keyA);
+  // Few keys: no longer a prefix than the neighbour shares, but never shorter than what the moved records fitted under.
   let prefix = commonPrefixLength(keyA, 0, lastBytes, keyB, 0, rightBytes);
-  if (count + 1 - at < FEW_KEYS) prefix = Math.min(prefix, shared);
+  if (count + 1 - at < FEW_KEYS) prefix = Math.min(prefix, from < count ? Math.max(shared, prefixBytesOf(pages, base)) : shared);
 
   const rightLpn = pages.allocate(TYPE_LEAF, 0);
   const rightFrame = pages.frameOf[rightLpn]!;
@@ -144,7 +156,15 @@ function insertChild(tree: TreeState, level: number, index: number, separatorByt
   if (count === 8 || count === 32) lengthenPrefix(tree, frame, false);
 }
 
-function placeChild(pages: PageViews, base: number, index: number, separator: Uint8Array, separatorBytes: number, lpn: number, summary: Summary): void {
+function placeChild(
+  pages: PageViews,
+  base: number,
+  index: number,
+  separator: Uint8Array,
+  separatorBytes: number,
+  lpn: number,
+  summary: Summary,
+): void {
   const prefixBytes = prefixBytesOf(pages, base);
   const suffixBytes = separatorBytes - prefixBytes;
   const bytes = pad4(INNER_SUFFIX + suffixBytes);
@@ -172,7 +192,10 @@ function splitInner(tree: TreeState, level: number, index: number, separatorByte
     const firstBytes = virtualKey(tree, base, index, at + 1, false, separator, separatorBytes, keyB);
     const lastBytes = virtualKey(tree, base, index, count, false, separator, separatorBytes, keyA);
     prefix = commonPrefixLength(keyA, 0, lastBytes, keyB, 0, firstBytes);
-    if (count - at < FEW_KEYS) prefix = Math.min(prefix, commonPrefixLength(promoted, 0, promotedBytes, keyB, 0, firstBytes));
+    if (count - at < FEW_KEYS) {
+      const shared = commonPrefixLength(promoted, 0, promotedBytes, keyB, 0, firstBytes);
+      prefix = Math.min(prefix, Math.max(shared, prefixBytesOf(pages, base)));
+    }
   }
 
   const rightLpn = pages.allocate(TYPE_INNER, level);
@@ -222,31 +245,22 @@ function chooseCut(tree: TreeState, level: number, index: number, bytes: number,
   const isRun = tree.insertRun[frame]! >= RUN_MIN && continuesRun(tree, frame, index);
   if (index === count && (isRun || isRightmost(tree, level))) return count;
 
-  const capacity = pages.pageBytes - PAGE_PREFIX - pad4(prefixBytesOf(pages, base));
   let total = bytes;
   for (let i = 0; i < count; i++) total += recordBytesOf(pages, base, i, isLeaf) + SLOT_BYTES;
+  if (isRun) {
+    // The run goes on at the end of the left page, if that half fits.
+    const capacity = pages.pageBytes - PAGE_PREFIX - pad4(prefixBytesOf(pages, base));
+    let left = bytes;
+    for (let i = 0; i < index; i++) left += recordBytesOf(pages, base, i, isLeaf) + SLOT_BYTES;
+    if (index < count && left <= capacity && total - left <= capacity) return index + 1;
+  }
   let left = 0;
   for (let at = 1; at <= count; at++) {
     const position = at - 1;
     const own = position === index ? bytes : recordBytesOf(pages, base, position < index ? position : position - 1, isLeaf) + SLOT_BYTES;
     left += own;
-    if (isRun && position === index && left <= capacity && total - left <= capacity) return at;
-    if (!isRun && left * 2 >= total) {
-      const before = left - own;
-      return at > 1 && total - before < left ? at - 1 : at;
-    }
-  }
-  return isRun ? middleCut(tree, base, count, index, bytes, total, isLeaf) : count;
-}
-
-/** The middle by bytes, for a run whose own cut would not fit. */
-function middleCut(tree: TreeState, base: number, count: number, index: number, bytes: number, total: number, isLeaf: boolean): number {
-  let left = 0;
-  for (let at = 1; at < count; at++) {
-    const position = at - 1;
-    const own = position === index ? bytes : recordBytesOf(tree.pages, base, position < index ? position : position - 1, isLeaf) + SLOT_BYTES;
-    left += own;
-    if (left * 2 >= total) return at > 1 && total - (left - own) < left ? at - 1 : at;
+    if (left * 2 < total) continue;
+    return at > 1 && total - (left - own) < left ? at - 1 : at;
   }
   return count;
 }

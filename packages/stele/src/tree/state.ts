@@ -12,10 +12,10 @@
 import { KEY_BYTES_MAX, LEVEL_MAX } from '../pager/layout.ts';
 import type { PageSource } from '../pager/page-source.ts';
 import type { Accelerator } from './accelerator.ts';
-import { recordAt, slotCount } from './page.ts';
 import type { PageViews } from './page.ts';
+import { recordAt, slotCount } from './page.ts';
 import { scratchPage } from './rebuild.ts';
-import { Summary, coversSummary, earliestExpiryAt, smallestFirstCommitAt, summarize, widenSummary, writeSummary } from './summary.ts';
+import { coversSummary, earliestExpiryAt, Summary, smallestFirstCommitAt, summarize, widenSummary, writeSummary } from './summary.ts';
 
 const NO_KEY = new Uint8Array(0);
 
@@ -79,7 +79,14 @@ export class TreeState {
     rootCollapses: 0,
   };
 
-  constructor(pages: PageSource, rootLpn: number, height: number, liveCount: number, leafCount: number, accelerator: Accelerator | undefined) {
+  constructor(
+    pages: PageSource,
+    rootLpn: number,
+    height: number,
+    liveCount: number,
+    leafCount: number,
+    accelerator: Accelerator | undefined,
+  ) {
     this.pages = pages;
     this.rootLpn = rootLpn;
     this.height = height;

@@ -13,17 +13,10 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
-import {
-  INNER_EXPIRY,
-  INNER_FIRST_COMMIT,
-  INNER_FLAGS,
-  INNER_FLAGS_KNOWN,
-  INNER_HAS_EXPIRY,
-  INNER_LIVE_COUNT,
-} from '../pager/layout.ts';
-import { LEAF_DEAD, expiresAt, firstCommitAt } from './entry.ts';
-import { recordAt, slotCount } from './page.ts';
+import { INNER_EXPIRY, INNER_FIRST_COMMIT, INNER_FLAGS, INNER_FLAGS_KNOWN, INNER_HAS_EXPIRY, INNER_LIVE_COUNT } from '../pager/layout.ts';
+import { expiresAt, firstCommitAt, LEAF_DEAD } from './entry.ts';
 import type { PageViews } from './page.ts';
+import { recordAt, slotCount } from './page.ts';
 
 const TWO_POW_16 = 65536;
 const TWO_POW_32 = 4294967296;

@@ -19,16 +19,16 @@
 import { invariant } from '../base/errors.ts';
 import { KEY_BYTES_MAX, LEAF_SWEPT } from '../pager/layout.ts';
 import type { PageSource } from '../pager/page-source.ts';
-import { STAGE_KEYS, UNKNOWN } from './accelerator.ts';
 import type { Accelerator } from './accelerator.ts';
+import { STAGE_KEYS, UNKNOWN } from './accelerator.ts';
 import { Cursor } from './cursor.ts';
 import type { EntryDraft } from './draft.ts';
-import { LEAF_DEAD, expiresAt } from './entry.ts';
-import { recordAt, searchPage } from './page.ts';
+import { expiresAt, LEAF_DEAD } from './entry.ts';
+import { knownBelow, recordAt, searchPage } from './page.ts';
 import { removeEntry } from './remove.ts';
 import { ABSENT, MISS } from './results.ts';
 import { SplitPlace } from './split.ts';
-import { TreeState, change, endChanges, pathBase, tightenPath, widenPath } from './state.ts';
+import { change, endChanges, pathBase, TreeState, tightenPath, widenPath } from './state.ts';
 import { childLpnAt, liveCountAt } from './summary.ts';
 import { writeEntry } from './write.ts';
 
@@ -98,6 +98,7 @@ export class Tree extends TreeState {
     const { pages, pathLpn, pathFrame, pathIndex } = this;
     this.soughtAt = -1;
     let lpn = this.rootLpn;
+    let known = 0;
     let location = ABSENT;
     this.soughtIndex = -1;
     for (let level = this.height - 1; level >= 0; level--) {
@@ -111,12 +112,13 @@ export class Tree extends TreeState {
       pathFrame[level] = frame;
       const base = frame * pages.pageBytes;
       if (level > 0) {
-        let index = searchPage(pages, base, key, keyBytes, 1);
+        let index = searchPage(pages, base, key, keyBytes, 1, known);
         if (index < 0) index = ~index - 1;
+        known = knownBelow(pages, base, index, known);
         pathIndex[level] = index;
         lpn = childLpnAt(pages, recordAt(pages, base, index));
       } else {
-        const index = searchPage(pages, base, key, keyBytes, 0);
+        const index = searchPage(pages, base, key, keyBytes, 0, known);
         this.soughtIndex = index;
         if (index >= 0) location = recordAt(pages, base, index);
       }
@@ -180,6 +182,7 @@ export class Tree extends TreeState {
   rank(key: Uint8Array, keyBytes: number): number {
     const { pages } = this;
     let rank = 0;
+    let known = 0;
     let lpn = this.rootLpn;
     for (let level = this.height - 1; level >= 0; level--) {
       const frame = pages.frameOf[lpn]!;
@@ -189,9 +192,10 @@ export class Tree extends TreeState {
       }
       pages.ref[frame] = 1;
       const base = frame * pages.pageBytes;
-      let index = searchPage(pages, base, key, keyBytes, level > 0 ? 1 : 0);
+      let index = searchPage(pages, base, key, keyBytes, level > 0 ? 1 : 0, known);
       if (level > 0) {
         if (index < 0) index = ~index - 1;
+        known = knownBelow(pages, base, index, known);
         rank += liveBefore(this, base, index);
         lpn = childLpnAt(pages, recordAt(pages, base, index));
       } else {
@@ -213,13 +217,15 @@ function descend(tree: TreeState, key: Uint8Array, keyBytes: number): number {
   const pages = tree.pages;
   const { frameOf, ref, pageBytes } = pages;
   let lpn = tree.rootLpn;
+  let known = 0;
   for (let level = tree.height - 1; level > 0; level--) {
     const frame = frameOf[lpn]!;
     if (!(frame >= 0)) return miss(tree, lpn);
     ref[frame] = 1;
     const base = frame * pageBytes;
-    let index = searchPage(pages, base, key, keyBytes, 1);
+    let index = searchPage(pages, base, key, keyBytes, 1, known);
     if (index < 0) index = ~index - 1;
+    known = knownBelow(pages, base, index, known);
     lpn = childLpnAt(pages, recordAt(pages, base, index));
   }
   if (tree.height === 0) return ABSENT;
@@ -227,7 +233,7 @@ function descend(tree: TreeState, key: Uint8Array, keyBytes: number): number {
   if (!(frame >= 0)) return miss(tree, lpn);
   ref[frame] = 1;
   const base = frame * pageBytes;
-  const index = searchPage(pages, base, key, keyBytes, 0);
+  const index = searchPage(pages, base, key, keyBytes, 0, known);
   if (tree.accelerator !== undefined) tree.accelerator.noteSearch(frame);
   return index < 0 ? ABSENT : recordAt(pages, base, index);
 }
@@ -243,4 +249,3 @@ function liveBefore(tree: TreeState, base: number, index: number): number {
   for (let i = 0; i < index; i++) live += liveCountAt(tree.pages, recordAt(tree.pages, base, i));
   return live;
 }
-

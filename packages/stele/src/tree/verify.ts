@@ -13,12 +13,35 @@
  */
 
 import { compareBytes } from '../base/bytes.ts';
-import { INNER_SUFFIX, KEY_BYTES_MAX, LEAF_FLAGS_KNOWN, LEAF_SUFFIX_BYTES, LEVEL_MAX, PAGE_HEAP_START, PAGE_LEVEL, PAGE_TYPE, TYPE_INNER, TYPE_LEAF } from '../pager/layout.ts';
+import {
+  INNER_SUFFIX,
+  KEY_BYTES_MAX,
+  LEAF_FLAGS_KNOWN,
+  LEAF_SUFFIX_BYTES,
+  LEVEL_MAX,
+  PAGE_HEAP_START,
+  PAGE_LEVEL,
+  PAGE_TYPE,
+  TYPE_INNER,
+  TYPE_LEAF,
+} from '../pager/layout.ts';
 import { commitAt, firstCommitAt } from './entry.ts';
-import { contiguousBytes, garbageBytes, headOf, leafSuffixOffset, recordAt, recordBytesOf, searchPage, slotCount, slotKeyInto, slotsWord, suffixBytesOf } from './page.ts';
+import {
+  contiguousBytes,
+  garbageBytes,
+  headOf,
+  leafSuffixOffset,
+  recordAt,
+  recordBytesOf,
+  searchPage,
+  slotCount,
+  slotKeyInto,
+  slotsWord,
+  suffixBytesOf,
+} from './page.ts';
 import { END, FOUND, MISS } from './results.ts';
 import type { TreeState } from './state.ts';
-import { Summary, childLpnAt, earliestExpiryAt, liveCountAt, smallestFirstCommitAt, summarize } from './summary.ts';
+import { childLpnAt, earliestExpiryAt, liveCountAt, Summary, smallestFirstCommitAt, summarize } from './summary.ts';
 
 export interface TreeFault {
   readonly lpn: number;
@@ -85,7 +108,7 @@ export class TreeVerifier {
         this.#checked[level] = lpn;
       }
       if (level === 0) break;
-      let index = searchPage(pages, base, this.#resume, this.#resumeBytes, 1);
+      let index = searchPage(pages, base, this.#resume, this.#resumeBytes, 1, 0);
       if (index < 0) index = ~index - 1;
       parentRecord = recordAt(pages, base, index);
       lpn = childLpnAt(pages, parentRecord);
@@ -103,7 +126,8 @@ export class TreeVerifier {
     const tree = this.#tree;
     this.#isDone = true;
     if (tree.modifications === this.#modifications) {
-      if (this.live !== tree.liveCount) this.#fault(tree.rootLpn, 0, `the tree counts ${tree.liveCount} live entries, its leaves hold ${this.live}`);
+      if (this.live !== tree.liveCount)
+        this.#fault(tree.rootLpn, 0, `the tree counts ${tree.liveCount} live entries, its leaves hold ${this.live}`);
       if (tree.leafCount >= 0 && tree.height > 0 && this.leaves !== tree.leafCount) {
         this.#fault(tree.rootLpn, 0, `the tree counts ${tree.leafCount} leaves, it has ${this.leaves}`);
       }
@@ -120,7 +144,8 @@ export class TreeVerifier {
     const isLeaf = level === 0;
     const count = slotCount(pages, base);
     this.pages++;
-    if (pages.u8[base + PAGE_TYPE] !== (isLeaf ? TYPE_LEAF : TYPE_INNER)) this.#fault(lpn, level, `page type is ${pages.u8[base + PAGE_TYPE]}`);
+    if (pages.u8[base + PAGE_TYPE] !== (isLeaf ? TYPE_LEAF : TYPE_INNER))
+      this.#fault(lpn, level, `page type is ${pages.u8[base + PAGE_TYPE]}`);
     if (pages.u8[base + PAGE_LEVEL] !== level) this.#fault(lpn, level, `page level is ${pages.u8[base + PAGE_LEVEL]}`);
     if (count === 0) {
       this.#fault(lpn, level, 'a page without entries');
@@ -140,7 +165,8 @@ export class TreeVerifier {
     for (let i = 0; i < count; i++) {
       const offset = recordAt(pages, base, i) - base;
       const own = recordBytesOf(pages, base, i, level === 0);
-      if (offset % 4 !== 0 || offset < heapStart || offset + own > pages.pageBytes) this.#fault(lpn, level, `record ${i} at ${offset} lies outside the heap`);
+      if (offset % 4 !== 0 || offset < heapStart || offset + own > pages.pageBytes)
+        this.#fault(lpn, level, `record ${i} at ${offset} lies outside the heap`);
       bytes += own;
     }
     if (heapStart + bytes + garbageBytes(pages, base) !== pages.pageBytes) {
@@ -160,15 +186,19 @@ export class TreeVerifier {
       const record = recordAt(pages, base, i);
       const suffixBytes = suffixBytesOf(pages, base, i);
       const suffix = record + (isLeaf ? leafSuffixOffset(pages.u16, record / 2) : INNER_SUFFIX);
-      if (pages.u32[slots + i * 2] !== headOf(pages.u8, suffix, suffix + suffixBytes)) this.#fault(lpn, level, `head of slot ${i} is not its key's`);
-      if (isLeaf && pages.u16[(record + LEAF_SUFFIX_BYTES) / 2] !== suffixBytes) this.#fault(lpn, level, `suffix bytes of slot ${i} differ from its record's`);
+      if (pages.u32[slots + i * 2] !== headOf(pages.u8, suffix, suffix + suffixBytes))
+        this.#fault(lpn, level, `head of slot ${i} is not its key's`);
+      if (isLeaf && pages.u16[(record + LEAF_SUFFIX_BYTES) / 2] !== suffixBytes)
+        this.#fault(lpn, level, `suffix bytes of slot ${i} differ from its record's`);
       if (!isLeaf && i === 0) {
         if (suffixBytes !== 0) this.#fault(lpn, level, 'the first child has a separator');
         continue;
       }
-      if (beforeBytes >= 0 && compareBytes(before, 0, beforeBytes, key, 0, keyBytes) >= 0) this.#fault(lpn, level, `key ${i} is not above the one before`);
+      if (beforeBytes >= 0 && compareBytes(before, 0, beforeBytes, key, 0, keyBytes) >= 0)
+        this.#fault(lpn, level, `key ${i} is not above the one before`);
       if (compareBytes(key, 0, keyBytes, this.#lower, 0, lowerBytes) < 0) this.#fault(lpn, level, `key ${i} lies below the page's range`);
-      if (upperBytes >= 0 && compareBytes(key, 0, keyBytes, this.#upper, 0, upperBytes) >= 0) this.#fault(lpn, level, `key ${i} lies above the page's range`);
+      if (upperBytes >= 0 && compareBytes(key, 0, keyBytes, this.#upper, 0, upperBytes) >= 0)
+        this.#fault(lpn, level, `key ${i} lies above the page's range`);
       [before, key] = [key, before];
       beforeBytes = keyBytes;
     }
@@ -180,7 +210,8 @@ export class TreeVerifier {
       const location = recordAt(pages, base, i);
       const flags = pages.u16[location / 2]!;
       if ((flags & ~LEAF_FLAGS_KNOWN) !== 0) this.#fault(lpn, 0, `entry ${i} has unknown flags ${flags}`);
-      if (firstCommitAt(pages, location) > commitAt(pages, location)) this.#fault(lpn, 0, `entry ${i} was first written after it was written`);
+      if (firstCommitAt(pages, location) > commitAt(pages, location))
+        this.#fault(lpn, 0, `entry ${i} was first written after it was written`);
     }
     this.entries += count;
   }
@@ -194,7 +225,8 @@ export class TreeVerifier {
     const live = liveCountAt(pages, parentRecord);
     if (live !== truth.live) this.#fault(lpn, level, `the parent counts ${live} live entries, there are ${truth.live}`);
     const expiry = earliestExpiryAt(pages, parentRecord);
-    if (truth.expiry !== 0 && (expiry === 0 || expiry > truth.expiry)) this.#fault(lpn, level, `the parent's earliest expiry ${expiry} is after ${truth.expiry}`);
+    if (truth.expiry !== 0 && (expiry === 0 || expiry > truth.expiry))
+      this.#fault(lpn, level, `the parent's earliest expiry ${expiry} is after ${truth.expiry}`);
     const first = smallestFirstCommitAt(pages, parentRecord);
     if (first > truth.firstCommit) this.#fault(lpn, level, `the parent's smallest firstCommit ${first} is after ${truth.firstCommit}`);
   }

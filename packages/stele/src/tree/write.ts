@@ -9,14 +9,25 @@
  */
 
 import { LEAF_SUFFIX_BYTES, PAGE_GARBAGE, pad4 } from '../pager/layout.ts';
-import { checkDraft, draftFirstCommit, draftOverheadBytes, draftValueBytes, writeDraft } from './draft.ts';
 import type { EntryDraft } from './draft.ts';
-import { LEAF_DEAD, expiresAt } from './entry.ts';
-import { closeSlot, contiguousBytes, freeRecord, headOf, leafRecordBytes, moveRecord, openSlot, prefixBytesOf, recordAt, slotCount } from './page.ts';
+import { checkDraft, draftFirstCommit, draftOverheadBytes, draftValueBytes, writeDraft } from './draft.ts';
+import { expiresAt, LEAF_DEAD } from './entry.ts';
+import {
+  closeSlot,
+  contiguousBytes,
+  freeRecord,
+  headOf,
+  leafRecordBytes,
+  moveRecord,
+  openSlot,
+  prefixBytesOf,
+  recordAt,
+  slotCount,
+} from './page.ts';
 import { lengthenPrefix, makeRoom } from './room.ts';
-import { SplitPlace, growFirstLeaf, linkRight, noteInsert, splitLeaf } from './split.ts';
-import { change, tightenPath, widenPath } from './state.ts';
+import { growFirstLeaf, linkRight, noteInsert, type SplitPlace, splitLeaf } from './split.ts';
 import type { TreeState } from './state.ts';
+import { change, tightenPath, widenPath } from './state.ts';
 
 /** Writes the draft at the sought key and returns the record's location. */
 export function writeEntry(tree: TreeState, draft: EntryDraft, place: SplitPlace): number {
@@ -102,4 +113,3 @@ function insertEntry(tree: TreeState, index: number, draft: EntryDraft, place: S
   }
   return location;
 }
-

@@ -5,7 +5,16 @@
  * are evicted, and an inner page only when none of its children is in memory. Unlike the pager it never renames an lpn.
  */
 
-import { PAGE_FLAGS, PAGE_GARBAGE, PAGE_HEAP_START, PAGE_LEVEL, PAGE_PREFIX_BYTES, PAGE_SLOT_COUNT, PAGE_TYPE, TYPE_INNER } from '../../src/pager/layout.ts';
+import {
+  PAGE_FLAGS,
+  PAGE_GARBAGE,
+  PAGE_HEAP_START,
+  PAGE_LEVEL,
+  PAGE_PREFIX_BYTES,
+  PAGE_SLOT_COUNT,
+  PAGE_TYPE,
+  TYPE_INNER,
+} from '../../src/pager/layout.ts';
 import type { PageSource } from '../../src/pager/page-source.ts';
 import { recordAt, slotCount } from '../../src/tree/page.ts';
 
@@ -27,12 +36,15 @@ export class MemoryPages implements PageSource {
   readonly #stored = new Map<number, Uint8Array>();
   readonly #freeFrames: number[] = [];
   readonly #freeLpns: number[] = [];
+  /** Fill pages that hold nothing with garbage, as a torn or reused frame would. */
+  readonly #poison: boolean;
   #lpnCount = 0;
   #hand = 0;
 
-  constructor(pageBytes: number, frameCount: number, options: { shared?: boolean } = {}) {
+  constructor(pageBytes: number, frameCount: number, options: { shared?: boolean; poison?: boolean } = {}) {
     this.pageBytes = pageBytes;
     this.shared = options.shared ?? false;
+    this.#poison = options.poison ?? true;
     const bytes = pageBytes * frameCount;
     const memory = this.shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
     this.u8 = new Uint8Array(memory);
@@ -62,7 +74,7 @@ export class MemoryPages implements PageSource {
     if (lpn >= this.frameOf.length) throw new Error('out of lpns');
     this.#seat(lpn, frame);
     const base = frame * this.pageBytes;
-    this.u8.fill(0xa5, base, base + this.pageBytes);
+    if (this.#poison) this.u8.fill(0xa5, base, base + this.pageBytes);
     this.u8[base + PAGE_TYPE] = type;
     this.u8[base + PAGE_LEVEL] = level;
     this.u32[(base + PAGE_FLAGS) / 4] = 0;
@@ -157,7 +169,7 @@ export class MemoryPages implements PageSource {
 
   #unseat(lpn: number, frame: number): void {
     const base = frame * this.pageBytes;
-    this.u8.fill(0xa5, base, base + this.pageBytes);
+    if (this.#poison) this.u8.fill(0xa5, base, base + this.pageBytes);
     this.frameOf[lpn] = -1;
     this.lpnOf[frame] = -1;
     this.dirty[frame] = 0;

@@ -9,8 +9,9 @@ import assert from 'node:assert/strict';
 import { compareBytes } from '../../src/base/bytes.ts';
 import { NO_PAGE } from '../../src/pager/page-source.ts';
 import { Accelerator } from '../../src/tree/accelerator.ts';
-import { EntryDraft, entryBytesMax, inlineValueBytesMax, draftOverheadBytes } from '../../src/tree/draft.ts';
+import { draftOverheadBytes, EntryDraft, entryBytesMax, inlineValueBytesMax } from '../../src/tree/draft.ts';
 import * as entry from '../../src/tree/entry.ts';
+import { recordAt, slotCount } from '../../src/tree/page.ts';
 import { ABSENT, END, FOUND, MISS, Tree } from '../../src/tree/tree.ts';
 import { TreeVerifier } from '../../src/tree/verify.ts';
 import { MemoryPages } from './memory-pages.ts';
@@ -87,7 +88,8 @@ export class TreeModel {
     this.options = options;
     this.random = seeded(options.seed);
     this.pages = new MemoryPages(options.pageBytes, options.frames ?? 3000, { shared: options.shared ?? false });
-    this.accelerator = options.accelerator === true ? new Accelerator(this.pages, { bytesMax: 1 << 22, seed: options.seed, searchesBefore: 2 }) : undefined;
+    this.accelerator =
+      options.accelerator === true ? new Accelerator(this.pages, { bytesMax: 1 << 22, seed: options.seed, searchesBefore: 2 }) : undefined;
     if (this.accelerator !== undefined) this.pages.onEvict = (frame) => this.accelerator!.onEvict(frame);
     this.tree = new Tree(this.pages, { rootLpn: NO_PAGE, height: 0, liveCount: 0, accelerator: this.accelerator });
   }
@@ -205,7 +207,10 @@ export class TreeModel {
       draft.spineBytes = spine.length;
     }
     if (!tombstone) {
-      const most = random(20) === 0 ? entryBytesMax(this.options.pageBytes) - draftOverheadBytes(draft) - key.length - 3 : inlineValueBytesMax(this.options.pageBytes, key.length, draft);
+      const most =
+        random(20) === 0
+          ? entryBytesMax(this.options.pageBytes) - draftOverheadBytes(draft) - key.length - 3
+          : inlineValueBytesMax(this.options.pageBytes, key.length, draft);
       const bytes = random(Math.min(most, this.options.valueBytesMax ?? most) + 1);
       if (random(15) === 0) {
         made.large = true;
@@ -260,7 +265,11 @@ export class TreeModel {
     });
     const spineBytes = entry.spineBytesAt(pages, location);
     assert.equal(spineBytes, expected.spine?.length ?? 0);
-    if (spineBytes > 0) assert.deepEqual(pages.u8.slice(entry.spineStartAt(pages, location), entry.spineStartAt(pages, location) + spineBytes), expected.spine);
+    if (spineBytes > 0)
+      assert.deepEqual(
+        pages.u8.slice(entry.spineStartAt(pages, location), entry.spineStartAt(pages, location) + spineBytes),
+        expected.spine,
+      );
     if (expected.large) {
       assert.equal(entry.largeBytesAt(pages, location), expected.largeBytes);
       assert.equal(entry.largeKindAt(pages, location), 1);
@@ -282,15 +291,22 @@ export class TreeModel {
       const location = this.filled(() => tree.find(key, key.length));
       if (expected === undefined) assert.equal(location, ABSENT, seed);
       else this.compareEntry(location, expected);
-      assert.equal(this.filled(() => tree.rank(key, key.length)), entries.slice(0, position).filter(isLive).length, `${seed}: rank`);
+      assert.equal(
+        this.filled(() => tree.rank(key, key.length)),
+        entries.slice(0, position).filter(isLive).length,
+        `${seed}: rank`,
+      );
     }
+    this.compareAccelerator();
     this.compareMany();
     this.compareScans();
     this.compareFilters();
   }
 
   verify(): void {
-    const verifier = new TreeVerifier(this.tree, (fault) => assert.fail(`seed ${this.options.seed}: page ${fault.lpn} level ${fault.level}: ${fault.message}`));
+    const verifier = new TreeVerifier(this.tree, (fault) =>
+      assert.fail(`seed ${this.options.seed}: page ${fault.lpn} level ${fault.level}: ${fault.message}`),
+    );
     for (;;) {
       const result = this.filled(() => verifier.step(3));
       if (result === END) break;
@@ -299,9 +315,32 @@ export class TreeModel {
     assert.equal(verifier.entries, this.entries.length, `seed ${this.options.seed}: entries`);
   }
 
+  /** The accelerator holds the records of the indexed leaves and nothing else. */
+  compareAccelerator(): void {
+    const { accelerator, pages, tree } = this;
+    if (accelerator === undefined) return;
+    let records = 0;
+    let leaves = 0;
+    const key = new Uint8Array(1104);
+    for (let frame = 0; frame < pages.ref.length; frame++) {
+      if (!accelerator.isIndexed(frame)) continue;
+      assert.ok(pages.lpnOf[frame]! >= 0, 'an indexed frame holds a page');
+      leaves++;
+      for (let i = 0; i < slotCount(pages, frame * pages.pageBytes); i++) {
+        records++;
+        const location = recordAt(pages, frame * pages.pageBytes, i);
+        assert.equal(accelerator.find(key, entry.keyInto(pages, location, key), tree.leafCount), location);
+      }
+    }
+    assert.equal(accelerator.count, records, `seed ${this.options.seed}: records in the accelerator`);
+    assert.equal(accelerator.indexedLeaves, leaves);
+  }
+
   compareMany(): void {
     const { random, entries, tree } = this;
-    const keys = Array.from({ length: 300 }, () => (random(2) === 0 || entries.length === 0 ? this.options.keys(random) : entries[random(entries.length)]!.key));
+    const keys = Array.from({ length: 300 }, () =>
+      random(2) === 0 || entries.length === 0 ? this.options.keys(random) : entries[random(entries.length)]!.key,
+    );
     const out = new Float64Array(keys.length);
     let from = 0;
     while (from < keys.length) {
@@ -339,7 +378,10 @@ export class TreeModel {
           cursor.save();
           this.pressure();
           if (random(2) === 0) {
-            assert.equal(this.filled(() => cursor.restore()), FOUND);
+            assert.equal(
+              this.filled(() => cursor.restore()),
+              FOUND,
+            );
             this.compareKey(cursor, expected);
           }
         }
@@ -351,9 +393,15 @@ export class TreeModel {
     for (let i = 0; i < 20; i++) {
       const key = this.options.keys(random);
       const position = this.position(key);
-      assert.equal(this.filled(() => cursor.seek(key, key.length)), position < entries.length ? FOUND : END);
+      assert.equal(
+        this.filled(() => cursor.seek(key, key.length)),
+        position < entries.length ? FOUND : END,
+      );
       if (position < entries.length) this.compareKey(cursor, position);
-      assert.equal(this.filled(() => cursor.seekBefore(key, key.length)), position > 0 ? FOUND : END);
+      assert.equal(
+        this.filled(() => cursor.seekBefore(key, key.length)),
+        position > 0 ? FOUND : END,
+      );
       if (position > 0) this.compareKey(cursor, position - 1);
     }
     const live = entries.filter(isLive);
