@@ -18,8 +18,8 @@
 import { SteleError } from '../base/errors.ts';
 import { Bitmap } from './bitmap.ts';
 import { readBlob, runPages } from './blob.ts';
-import { BLOB_USED_PAGES } from './meta.ts';
 import type { Meta } from './meta.ts';
+import { BLOB_USED_PAGES } from './meta.ts';
 import type { PageFile } from './page-file.ts';
 
 /** Runs at least this long are written at full speed: 256 KiB with pages of 8 KiB. */
@@ -89,6 +89,7 @@ export class Allocator {
    * A run of at most `pages`: a long one where there is one, else what there is when `shortest` allows it, else by growing the file.
    *
    * @param forFlush part of the tree the running flush writes.
+   * @throws {SteleError} `unavailable` DISK_FULL when the file had to grow; nothing was given out.
    */
   allocate(pages: number, options: { shortest: number; forFlush: boolean }): PageRun {
     const next = this.#loaded();
@@ -109,12 +110,7 @@ export class Allocator {
     this.#loaded();
     const usable = this.#freeLong + (4 * this.#freeShort > this.#file.pageLimit ? this.#freeShort : 0);
     if (usable >= pages) return;
-    const before = this.#file.pageLimit;
-    try {
-      this.#file.extend(Math.max(pages - usable, EXTEND_PAGES_MIN));
-    } finally {
-      this.#freeLong += this.#file.pageLimit - before;
-    }
+    this.#extend(Math.max(pages - usable, EXTEND_PAGES_MIN));
   }
 
   /** A flush begins: what the tree freed until now leaves the bitmap, and searches start at the front. */
@@ -258,27 +254,41 @@ export class Allocator {
     return undefined;
   }
 
+  /** A run at the end of the file, which is extended: every page given out lies in the file, with its space taken. */
   #grow(pages: number): PageRun {
-    const limit = this.#file.pageLimit;
-    let first = limit;
+    let first = this.#file.pageLimit;
     while (first > 2 && !this.#blocked.has(first - 1)) first--;
+    this.#extend(first + pages - this.#file.pageLimit);
     return { first, pages };
+  }
+
+  #extend(pages: number): void {
+    const before = this.#file.pageLimit;
+    try {
+      this.#file.extend(pages);
+    } finally {
+      this.#freeLong += this.#file.pageLimit - before;
+    }
   }
 
   /** Keeps the two counts about right between recounts. */
   #account(run: PageRun): void {
-    const inside = Math.min(run.first + run.pages, this.#file.pageLimit) - run.first;
-    if (inside <= 0) return;
-    if (run.pages >= LONG_RUN_PAGES || this.#freeShort < inside) this.#freeLong = Math.max(0, this.#freeLong - inside);
-    else this.#freeShort -= inside;
+    if (run.pages >= LONG_RUN_PAGES || this.#freeShort < run.pages) this.#freeLong = Math.max(0, this.#freeLong - run.pages);
+    else this.#freeShort -= run.pages;
   }
 }
 
 function readUsed(file: PageFile, meta: Meta): Bitmap {
   const used = Bitmap.decode(readBlob(file, meta.blobs[BLOB_USED_PAGES]!));
   used.setRun(0, 2);
-  if (used.end() > meta.pageCount) throw new SteleError('corrupt', 'BLOB_DAMAGED', `used pages of meta ${meta.sequence} end at ${used.end()}, the file at ${meta.pageCount}`);
-  if (meta.rootPage !== 0 && !used.has(meta.rootPage)) throw new SteleError('corrupt', 'BLOB_DAMAGED', `used pages of meta ${meta.sequence} lack its root, page ${meta.rootPage}`);
+  if (used.end() > meta.pageCount)
+    throw new SteleError(
+      'corrupt',
+      'BLOB_DAMAGED',
+      `used pages of meta ${meta.sequence} end at ${used.end()}, the file at ${meta.pageCount}`,
+    );
+  if (meta.rootPage !== 0 && !used.has(meta.rootPage))
+    throw new SteleError('corrupt', 'BLOB_DAMAGED', `used pages of meta ${meta.sequence} lack its root, page ${meta.rootPage}`);
   return used;
 }
 

@@ -78,8 +78,10 @@ export class Bitmap {
 
   /** First page at or after `from` that is present, or `limit` when there is none before it. */
   nextSet(from: number, limit: number): number {
-    if (from >= this.words.length * 32) return limit;
-    return Math.min(this.#next(from, 0), limit);
+    const end = this.words.length * 32;
+    if (from >= end) return limit;
+    const page = this.#next(from, 0);
+    return page >= end ? limit : Math.min(page, limit);
   }
 
   /** Stored form, without the zero bytes at the end. */

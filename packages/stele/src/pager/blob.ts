@@ -7,10 +7,10 @@
  * Specification: spec/file-format.md, "Overflow and blob pages".
  */
 
+import { writeU32 } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
 import { PAGE_HEADER_BYTES, PAGE_LEVEL, PAGE_TYPE, RUN_INDEX, RUN_PAYLOAD_BYTES, TYPE_BLOB } from './layout.ts';
-import { writeU32 } from '../base/bytes.ts';
 import type { BlobRef } from './meta.ts';
 import { NO_BLOB } from './meta.ts';
 import type { PageFile } from './page-file.ts';
@@ -58,7 +58,8 @@ export function writeBlob(file: PageFile, bytes: Uint8Array, place: { firstPage:
  */
 export function readBlob(file: PageFile, blob: BlobRef): Uint8Array {
   const { pageBytes } = file;
-  if (blob.pages !== runPages(blob.bytes, pageBytes) || blob.firstPage + blob.pages > file.pageLimit) throw blobDamaged(blob, 'its size does not fit its pages');
+  if (blob.pages !== runPages(blob.bytes, pageBytes) || blob.firstPage + blob.pages > file.pageLimit)
+    throw blobDamaged(blob, 'its size does not fit its pages');
   const bytes = new Uint8Array(blob.bytes);
   const page = new Uint8Array(pageBytes);
   const room = pageBytes - PAGE_HEADER_BYTES;
@@ -73,5 +74,7 @@ export function readBlob(file: PageFile, blob: BlobRef): Uint8Array {
 }
 
 function blobDamaged(blob: BlobRef, reason: string): SteleError {
-  return new SteleError('corrupt', 'BLOB_DAMAGED', `blob at page ${blob.firstPage}: ${reason}`, { detail: { pageId: blob.firstPage, pages: blob.pages, bytes: blob.bytes } });
+  return new SteleError('corrupt', 'BLOB_DAMAGED', `blob at page ${blob.firstPage}: ${reason}`, {
+    detail: { pageId: blob.firstPage, pages: blob.pages, bytes: blob.bytes },
+  });
 }

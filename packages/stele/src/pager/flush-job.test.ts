@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultyStorage } from '../host/faulty/storage.ts';
+import { cacheOf, createFile, openFile } from '../../test/pager/fixtures.ts';
+import { copy, Graph, openGraph } from '../../test/pager/graph.ts';
 import { ioError } from '../host/failures.ts';
+import { faultyStorage } from '../host/faulty/storage.ts';
 import { memoryStorage } from '../host/memory/storage.ts';
 import type { Storage, StorageFile } from '../host/storage.ts';
-import { cacheOf, createFile, openFile } from '../../test/pager/fixtures.ts';
-import { Graph, copy, openGraph } from '../../test/pager/graph.ts';
 import { Bitmap } from './bitmap.ts';
 import { readBlob } from './blob.ts';
 import * as L from './layout.ts';
@@ -72,11 +72,11 @@ test('flush rule 2: a flush never writes a page that one of the two metas before
 
 test('flush rule 2 holds for a meta that may have been written by a flush that failed', () => {
   const disk = faultyStorage({ seed: 5 });
-  let isFailing = false;
+  let failing: 'no' | 'after' | 'before' = 'no';
   const storage = watched(disk, (position, _length, write) => {
-    const count = write();
-    if (isFailing && position <= 4096) throw ioError('write', 'pages.db');
-    return count;
+    if (position > 4096 || failing === 'no') return write();
+    if (failing === 'after') write();
+    throw ioError('write', 'pages.db');
   });
   const graph = new Graph(cacheOf(createFile(storage), 300));
   graph.build(shape);
@@ -84,15 +84,16 @@ test('flush rule 2 holds for a meta that may have been written by a flush that f
   graph.writeValues(graph.descend([3, 3]).at(-1)!, [77]);
   (graph.model as unknown as { children: { children: { values: number[] }[] }[] }).children[3]!.children[3]!.values = [77];
   const attempted = copy(graph.model!);
-  isFailing = true;
   for (let again = 0; again < 2; again++) {
-    // Two attempts, of which the first may lie in the slot even after the second failed as well.
+    // Two attempts, of which the first lies in the slot even after the second failed as well.
+    failing = again === 0 ? 'after' : 'before';
+    graph.writeValues(graph.descend([0, 0]).at(-1)!, graph.values(graph.descend([0, 0]).at(-1)!));
     const job = graph.pages.beginFlush(graph.frozen(2 + again));
     while (!job.step(7));
     assert.throws(() => job.finishNow(end), { code: 'IO_ERROR' });
     job.abort();
   }
-  isFailing = false;
+  failing = 'no';
   // Whatever is written now, an attempted meta found after a crash is whole.
   for (let again = 0; again < 3; again++) {
     for (let i = 0; i < 10; i++) for (let k = 0; k < 10; k++) graph.writeValues(graph.descend([i, k]).at(-1)!, [again, i, k]);

@@ -15,15 +15,15 @@
  * Specification: spec/file-format.md, "Flush".
  */
 
-import { SteleError, invariant } from '../base/errors.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 import type { Bitmap } from './bitmap.ts';
 import { runPages, writeBlob } from './blob.ts';
 import { FROZEN_CLEAN, FROZEN_DIRTY, FROZEN_NOT, FROZEN_WRITTEN, OWNER_TREE } from './frames.ts';
 import { FrozenTree } from './frozen-tree.ts';
 import * as L from './layout.ts';
 import { LPN_MOVED, LPN_SAVED, LPN_WANTED } from './lpn-table.ts';
-import { BLOB_COUNT, NO_BLOB } from './meta.ts';
 import type { BlobRef, Meta } from './meta.ts';
+import { BLOB_COUNT, NO_BLOB } from './meta.ts';
 import type { PageCache } from './page-cache.ts';
 import type { PageViews } from './page-check.ts';
 import { NO_PAGE } from './page-source.ts';
@@ -136,7 +136,10 @@ export class FlushJob {
         budget -= batch.length;
       } else if (images.isLevelDone && !images.nextLevel()) {
         this.#state = 'written';
-        invariant(this.#dirtyWritten === this.#toWrite, `${this.#toWrite - this.#dirtyWritten} dirty pages are not reachable from the root`);
+        invariant(
+          this.#dirtyWritten === this.#toWrite,
+          `${this.#toWrite - this.#dirtyWritten} dirty pages are not reachable from the root`,
+        );
         return true;
       }
     }

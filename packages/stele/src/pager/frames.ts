@@ -13,7 +13,7 @@
  * Limits: at most 2^31 − 1 frames.
  */
 
-import { SteleError, invariant } from '../base/errors.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 
 /** Kinds of owner. */
 export const OWNER_NONE = 0;
@@ -213,5 +213,7 @@ export function fixedMemory(bytes: number): ArrayBufferLike {
 
 /** `unavailable` CACHE_FULL. */
 export function cacheFull(frameCount: number): SteleError {
-  return new SteleError('unavailable', 'CACHE_FULL', `all ${frameCount} page frames hold changes not yet flushed or are in use`, { detail: { frameCount } });
+  return new SteleError('unavailable', 'CACHE_FULL', `all ${frameCount} page frames hold changes not yet flushed or are in use`, {
+    detail: { frameCount },
+  });
 }

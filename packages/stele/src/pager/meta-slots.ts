@@ -9,8 +9,8 @@ import { SteleError } from '../base/errors.ts';
 import { readFully } from '../host/files.ts';
 import type { StorageFile } from '../host/storage.ts';
 import { PAGE_SIZES } from './layout.ts';
-import { META_BYTES, decodeMeta } from './meta.ts';
 import type { Meta, MetaSlot } from './meta.ts';
+import { decodeMeta, META_BYTES } from './meta.ts';
 
 const PAGE_SIZE_MAX = 32768;
 
@@ -31,7 +31,8 @@ export function readMetaSlots(file: StorageFile): [MetaSlot, MetaSlot] {
   const first = decodeMeta(readSlot(file, 0), 0);
   if (first.state === 'meta') {
     const second = decodeMeta(readSlot(file, first.meta.pageBytes), 1);
-    if (second.state === 'meta' && second.meta.pageBytes !== first.meta.pageBytes) return [first, { state: 'damaged', reason: 'another page size' }];
+    if (second.state === 'meta' && second.meta.pageBytes !== first.meta.pageBytes)
+      return [first, { state: 'damaged', reason: 'another page size' }];
     return [first, second];
   }
   for (const pageBytes of PAGE_SIZES) {
@@ -57,7 +58,9 @@ export function chooseMeta(slots: readonly MetaSlot[], useOlder: boolean): { met
   const [meta, olderMeta] = metas;
   if (meta === undefined) {
     const reasons = slots.map((slot, i) => `slot ${i}: ${slot.state === 'damaged' ? slot.reason : slot.state}`).join('; ');
-    throw new SteleError('corrupt', 'META_DAMAGED', `pages.db has no usable ${useOlder ? 'older ' : ''}meta page: ${reasons}`, { detail: { reasons } });
+    throw new SteleError('corrupt', 'META_DAMAGED', `pages.db has no usable ${useOlder ? 'older ' : ''}meta page: ${reasons}`, {
+      detail: { reasons },
+    });
   }
   if (olderMeta !== undefined && olderMeta.databaseId.some((byte, i) => byte !== meta.databaseId[i])) {
     throw new SteleError('corrupt', 'META_DAMAGED', 'pages.db: the meta pages name different databases');

@@ -159,7 +159,10 @@ export function encodeMeta(meta: Meta): Uint8Array {
 }
 
 /** What one slot holds: a meta, nothing (only zeros, or past the end of the file), or `damaged` with the reason. */
-export type MetaSlot = { readonly state: 'meta'; readonly meta: Meta } | { readonly state: 'empty' } | { readonly state: 'damaged'; readonly reason: string };
+export type MetaSlot =
+  | { readonly state: 'meta'; readonly meta: Meta }
+  | { readonly state: 'empty' }
+  | { readonly state: 'damaged'; readonly reason: string };
 
 /**
  * Reads the slot from its first {@link META_BYTES} bytes.
@@ -177,9 +180,14 @@ export function decodeMeta(b: Uint8Array, slot: number): MetaSlot {
   const version = readU16(b, 8);
   const incompatible = readU32(b, 24);
   if (version > FORMAT_VERSION || (incompatible & ~FEATURES.incompatible) !== 0) {
-    throw new SteleError('invalid', 'FORMAT_NEWER', `the database has format ${version} with features ${incompatible}, this program knows format ${FORMAT_VERSION}`, {
-      detail: { version, incompatible, knownVersion: FORMAT_VERSION, knownFeatures: FEATURES.incompatible },
-    });
+    throw new SteleError(
+      'invalid',
+      'FORMAT_NEWER',
+      `the database has format ${version} with features ${incompatible}, this program knows format ${FORMAT_VERSION}`,
+      {
+        detail: { version, incompatible, knownVersion: FORMAT_VERSION, knownFeatures: FEATURES.incompatible },
+      },
+    );
   }
   const blobs: BlobRef[] = [];
   for (let i = 0; i < BLOB_COUNT; i++) {
@@ -230,9 +238,23 @@ function contradiction(b: Uint8Array, meta: Meta, slot: number): string | undefi
   for (let i = 0; i < BLOB_COUNT; i++) {
     const { firstPage, pages, bytes } = meta.blobs[i]!;
     if (readU16(b, BLOBS_AT + 20 * i + 6) !== 0) return 'reserved bytes are used';
-    if (pages === 0 ? firstPage !== 0 || bytes !== 0 : firstPage < 2 || firstPage + pages > meta.pageCount) return `blob at page ${firstPage}+${pages} of ${meta.pageCount}`;
+    if (pages === 0 ? firstPage !== 0 || bytes !== 0 : firstPage < 2 || firstPage + pages > meta.pageCount)
+      return `blob at page ${firstPage}+${pages} of ${meta.pageCount}`;
   }
-  const zeros: readonly (readonly [number, number])[] = [[10, 12], [82, 84], [88, 120], [134, 136], [142, 144], [150, 152], [158, 160], [187, 188], [198, 200], [206, 208], [309, 310], [316, CHECKSUM_AT]];
+  const zeros: readonly (readonly [number, number])[] = [
+    [10, 12],
+    [82, 84],
+    [88, 120],
+    [134, 136],
+    [142, 144],
+    [150, 152],
+    [158, 160],
+    [187, 188],
+    [198, 200],
+    [206, 208],
+    [309, 310],
+    [316, CHECKSUM_AT],
+  ];
   for (const [start, end] of zeros) if (!isZero(b, start, end)) return `reserved bytes ${start} to ${end} are used`;
   if (b[308]! > 1) return `clean-close mark ${b[308]}`;
   return undefined;

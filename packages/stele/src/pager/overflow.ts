@@ -11,7 +11,7 @@
  * Specification: spec/file-format.md, "Overflow and blob pages".
  */
 
-import { SteleError, invariant } from '../base/errors.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 import type { Allocator, PageRun } from './allocator.ts';
 import { runPages, writeRunHeader } from './blob.ts';
 import { PAGE_HEADER_BYTES, TYPE_OVERFLOW } from './layout.ts';
@@ -50,7 +50,14 @@ export class Overflow {
     invariant(bytes > 0, 'an overflow run of nothing');
     const pages = this.pagesFor(bytes);
     const run = this.#allocator.allocate(pages, { shortest: pages, forFlush: options.forFlush });
-    return new OverflowWriter({ file: this.#file, allocator: this.#allocator, counters: this.#counters, run, bytes, commit: options.commit });
+    return new OverflowWriter({
+      file: this.#file,
+      allocator: this.#allocator,
+      counters: this.#counters,
+      run,
+      bytes,
+      commit: options.commit,
+    });
   }
 
   /** Writes `source[start, end)` in one go. */
@@ -100,10 +107,22 @@ export class Overflow {
 
   /** The reference comes from a page and is believed only as far as the file reaches. */
   #checkRun(run: OverflowRun, offset: number, length: number): void {
-    if (run.firstPage < 2 || run.pages < 1 || run.firstPage + run.pages > this.#file.pageLimit || offset < 0 || length < 0 || offset + length > run.pages * this.#room) {
-      throw new SteleError('corrupt', 'PAGE_INVALID', `bytes ${offset}+${length} of an overflow run at page ${run.firstPage}+${run.pages}, the file has ${this.#file.pageLimit} pages`, {
-        detail: { pageId: run.firstPage, byteOffset: run.firstPage * this.#file.pageBytes },
-      });
+    if (
+      run.firstPage < 2 ||
+      run.pages < 1 ||
+      run.firstPage + run.pages > this.#file.pageLimit ||
+      offset < 0 ||
+      length < 0 ||
+      offset + length > run.pages * this.#room
+    ) {
+      throw new SteleError(
+        'corrupt',
+        'PAGE_INVALID',
+        `bytes ${offset}+${length} of an overflow run at page ${run.firstPage}+${run.pages}, the file has ${this.#file.pageLimit} pages`,
+        {
+          detail: { pageId: run.firstPage, byteOffset: run.firstPage * this.#file.pageBytes },
+        },
+      );
     }
   }
 

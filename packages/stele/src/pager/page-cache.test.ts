@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryStorage } from '../host/memory/storage.ts';
 import { cacheOf, createFile, openFile } from '../../test/pager/fixtures.ts';
 import { Graph, openGraph } from '../../test/pager/graph.ts';
-import { LPN_LOADING } from './lpn-table.ts';
+import { memoryStorage } from '../host/memory/storage.ts';
 import * as L from './layout.ts';
+import { LPN_LOADING } from './lpn-table.ts';
 import type { PageCache } from './page-cache.ts';
 
 const end = { durableSegment: 1, durableOffset: 300 };
@@ -169,7 +169,10 @@ test('touch() of a page that is not in memory, and a change of a read-only datab
   const readOnly: PageCache = cacheOf(openFile(storage, { readOnly: true }), 16);
   readOnly.reserveDisk(1000);
   const lpn = readOnly.allocate(L.TYPE_LEAF, 0);
-  assert.throws(() => readOnly.beginFlush({ ...new Graph(readOnly).frozen(1), rootLpn: lpn, height: 1 }), { kind: 'denied', code: 'READ_ONLY' });
+  assert.throws(() => readOnly.beginFlush({ ...new Graph(readOnly).frozen(1), rootLpn: lpn, height: 1 }), {
+    kind: 'denied',
+    code: 'READ_ONLY',
+  });
 });
 
 test('relocateAbove() and truncate() move a sparse graph to the front and give the space back', () => {

@@ -16,15 +16,15 @@
 import { invariant } from '../base/errors.ts';
 import { Allocator } from './allocator.ts';
 import { BlockFrames } from './block-frames.ts';
-import { FlushJob } from './flush-job.ts';
 import type { FlushedTree } from './flush-job.ts';
+import { FlushJob } from './flush-job.ts';
+import { cacheFull, FROZEN_CLEAN, FROZEN_DIRTY, FROZEN_NOT, Frames, OWNER_TREE } from './frames.ts';
 import { FrozenImages } from './frozen-images.ts';
-import { FROZEN_CLEAN, FROZEN_DIRTY, FROZEN_NOT, Frames, OWNER_TREE, cacheFull } from './frames.ts';
 import * as L from './layout.ts';
 import { LPN_LIVE, LPN_LOADING, LPN_RELEASED, LPN_SAVED, LpnTable } from './lpn-table.ts';
 import { Overflow } from './overflow.ts';
-import { checkTreePage } from './page-check.ts';
 import type { PageViews } from './page-check.ts';
+import { checkTreePage } from './page-check.ts';
 import type { PageFile } from './page-file.ts';
 import type { PageSource } from './page-source.ts';
 
@@ -117,7 +117,12 @@ export class PageCache implements PageSource {
   }
 
   reserve(frames: number): boolean {
-    if (this.frames.freeCount >= frames && this.frames.dirtyCount + this.frames.heldCount + frames <= this.#dirtyMax && this.lpns.available >= frames + this.#childrenMax) return true;
+    if (
+      this.frames.freeCount >= frames &&
+      this.frames.dirtyCount + this.frames.heldCount + frames <= this.#dirtyMax &&
+      this.lpns.available >= frames + this.#childrenMax
+    )
+      return true;
     if (this.frames.dirtyCount + this.frames.heldCount + frames > this.#dirtyMax) return false;
     return this.frames.makeFree(frames) && this.#makeLpns(frames + this.#childrenMax);
   }
@@ -350,12 +355,15 @@ export class PageCache implements PageSource {
     try {
       frame = frames.take();
       const place = lpns.place(lpn);
+      const checksum = lpns.checksum[lpn]!;
       const start = frame * this.pageBytes;
       const read = await this.file.readRawAsync(this.u8, start, place);
-      // Meanwhile a blocking load may have been faster, or the page may be gone.
-      const isWanted = this.frameOf[lpn]! < 0 && (lpns.state[lpn]! & LPN_RELEASED) === 0;
+      // Meanwhile the page may be gone, or a blocking load was faster: then it may even have changed, moved and left again, and these bytes
+      // are an older state.
+      const isHere = lpns.place(lpn) === place && lpns.checksum[lpn] === checksum;
+      const isWanted = isHere && this.frameOf[lpn]! < 0 && (lpns.state[lpn]! & LPN_RELEASED) === 0;
       if (isWanted) {
-        this.file.verifyPage(this.u8, start, place, read, lpns.checksum[lpn]!);
+        this.file.verifyPage(this.u8, start, place, read, checksum);
         this.#admit(lpn, frame);
         this.counters.loadsAsync++;
       } else {

@@ -24,12 +24,19 @@ export interface PageViews {
  * @param expectedLevel what the parent promises; this also forbids cycles.
  * @param pageLimit children must be smaller.
  */
-export function checkTreePage(views: PageViews, start: number, pageBytes: number, expectedLevel: number, pageLimit: number): string | undefined {
+export function checkTreePage(
+  views: PageViews,
+  start: number,
+  pageBytes: number,
+  expectedLevel: number,
+  pageLimit: number,
+): string | undefined {
   const { u8, u16, u32 } = views;
   const type = u8[start + L.PAGE_TYPE]!;
   const level = u8[start + L.PAGE_LEVEL]!;
   if (type !== L.TYPE_LEAF && type !== L.TYPE_INNER) return `type ${type}, expected a tree page`;
-  if (level !== expectedLevel || (type === L.TYPE_LEAF) !== (level === 0)) return `type ${type} at level ${level}, expected level ${expectedLevel}`;
+  if (level !== expectedLevel || (type === L.TYPE_LEAF) !== (level === 0))
+    return `type ${type} at level ${level}, expected level ${expectedLevel}`;
   if (u32[(start + L.PAGE_FLAGS) / 4]! !== 0) return 'unknown flags';
   if (u16[(start + L.PAGE_RESERVED) / 2]! !== 0) return 'reserved bytes are used';
   for (let at = start + L.PAGE_CRYPT; at < start + L.PAGE_HEADER_BYTES; at += 4) if (u32[at / 4] !== 0) return 'reserved bytes are used';
@@ -41,7 +48,8 @@ export function checkTreePage(views: PageViews, start: number, pageBytes: number
   const garbage = u16[half + L.PAGE_GARBAGE / 2]!;
   if (prefixBytes > L.KEY_BYTES_MAX) return `prefix of ${prefixBytes} bytes`;
   const slotsStart = L.PAGE_PREFIX + L.pad4(prefixBytes);
-  if (heapStart > pageBytes || (heapStart & 3) !== 0 || slotsStart + slots * L.SLOT_BYTES > heapStart) return `${slots} slots and a heap from ${heapStart}`;
+  if (heapStart > pageBytes || (heapStart & 3) !== 0 || slotsStart + slots * L.SLOT_BYTES > heapStart)
+    return `${slots} slots and a heap from ${heapStart}`;
   if (garbage > pageBytes - heapStart) return `${garbage} bytes of garbage in a heap from ${heapStart}`;
   if (type === L.TYPE_INNER && slots === 0) return 'an inner page without children';
 
@@ -53,7 +61,9 @@ export function checkTreePage(views: PageViews, start: number, pageBytes: number
     if ((record & 3) !== 0 || record < heapStart) return `slot ${slot}: record at ${record}`;
     if (suffixBytes > suffixMax) return `slot ${slot}: key of ${prefixBytes}+${suffixBytes} bytes`;
     const wrong =
-      type === L.TYPE_LEAF ? checkLeafRecord(u16, start, record, suffixBytes, pageBytes) : checkInnerRecord(u16, u32, start, record, suffixBytes, pageBytes, pageLimit);
+      type === L.TYPE_LEAF
+        ? checkLeafRecord(u16, start, record, suffixBytes, pageBytes)
+        : checkInnerRecord(u16, u32, start, record, suffixBytes, pageBytes, pageLimit);
     if (wrong !== undefined) return `slot ${slot}: ${wrong}`;
   }
   return undefined;
@@ -79,7 +89,15 @@ function checkLeafRecord(u16: Uint16Array, start: number, record: number, suffix
   return undefined;
 }
 
-function checkInnerRecord(u16: Uint16Array, u32: Uint32Array, start: number, record: number, suffixBytes: number, pageBytes: number, pageLimit: number): string | undefined {
+function checkInnerRecord(
+  u16: Uint16Array,
+  u32: Uint32Array,
+  start: number,
+  record: number,
+  suffixBytes: number,
+  pageBytes: number,
+  pageLimit: number,
+): string | undefined {
   if (record + L.INNER_SUFFIX + suffixBytes > pageBytes) return `record at ${record}`;
   const at = (start + record) / 2;
   const child = u32[at / 2]! + u16[at + 2]! * 0x1_0000_0000;

@@ -14,19 +14,31 @@
  */
 
 import { isZero, readU32, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
-import { crc32, crc32U48, makeCrc32 } from '../base/crc32.ts';
 import type { Crc32 } from '../base/crc32.ts';
-import { SteleError, invariant } from '../base/errors.ts';
+import { crc32, crc32U48, makeCrc32 } from '../base/crc32.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 import { readFully, writeAll, writeZeros } from '../host/files.ts';
 import type { Hashing } from '../host/host.ts';
 import type { Storage, StorageFile } from '../host/storage.ts';
-import { PAGE_CHECKSUM, PAGE_COMMIT, PAGE_CRYPT, PAGE_FLAGS, PAGE_HEADER_BYTES, PAGE_ID_HIGH, PAGE_ID_LOW, PAGE_RESERVED, PAGE_SIZES, PAGE_TYPE, RUN_INDEX, RUN_PAYLOAD_BYTES } from './layout.ts';
-import { FEATURES, META_BYTES, NO_BLOB, encodeMeta } from './meta.ts';
+import {
+  PAGE_CHECKSUM,
+  PAGE_COMMIT,
+  PAGE_CRYPT,
+  PAGE_FLAGS,
+  PAGE_HEADER_BYTES,
+  PAGE_ID_HIGH,
+  PAGE_ID_LOW,
+  PAGE_RESERVED,
+  PAGE_SIZES,
+  PAGE_TYPE,
+  RUN_INDEX,
+  RUN_PAYLOAD_BYTES,
+} from './layout.ts';
 import type { Meta } from './meta.ts';
+import { encodeMeta, FEATURES, META_BYTES, NO_BLOB } from './meta.ts';
 import { chooseMeta, isUnfinishedCreation, readMetaSlots } from './meta-slots.ts';
 
 export const PAGES_FILE = 'pages.db';
-
 
 export interface PageFileOptions {
   readonly storage: Storage;
@@ -113,7 +125,8 @@ export class PageFile {
   /** Creates the file with meta 0 of the empty tree, and syncs it and its name. */
   static create(options: CreatePageFile): PageFile {
     const { storage, pageBytes } = options;
-    if (!PAGE_SIZES.includes(pageBytes)) throw new SteleError('invalid', 'OPTION_INVALID', `page size ${pageBytes}, expected one of ${PAGE_SIZES.join(', ')}`);
+    if (!PAGE_SIZES.includes(pageBytes))
+      throw new SteleError('invalid', 'OPTION_INVALID', `page size ${pageBytes}, expected one of ${PAGE_SIZES.join(', ')}`);
     const meta: Meta = {
       pageBytes,
       compatibleFeatures: 0,
@@ -169,7 +182,9 @@ export class PageFile {
       const metas = chooseMeta(readMetaSlots(file), options.useOlder === true);
       const unknown = metas.meta.readOnlyCompatibleFeatures & ~FEATURES.readOnlyCompatible;
       if (unknown !== 0 && !isReadOnly) {
-        throw new SteleError('invalid', 'FORMAT_NEWER', `the database uses features ${unknown} that allow this program reading only`, { detail: { features: unknown } });
+        throw new SteleError('invalid', 'FORMAT_NEWER', `the database uses features ${unknown} that allow this program reading only`, {
+          detail: { features: unknown },
+        });
       }
       // Its writer may have died between writing this meta and syncing it; the next sync, before the other slot is written, includes it.
       if (!isReadOnly) file.markUnsynced((metas.meta.sequence % 2) * metas.meta.pageBytes, META_BYTES);
@@ -201,10 +216,14 @@ export class PageFile {
     const found = readU32(bytes, start + PAGE_CHECKSUM);
     const expected = this.#crc(bytes, start + 4, start + this.pageBytes, crc32U48(page, this.#seed));
     if (found !== expected) throw this.pageDamaged('PAGE_CHECKSUM', page, `checksum ${found}, expected ${expected}`, { found, expected });
-    const id = readU32(bytes, start + PAGE_ID_LOW) + (bytes[start + PAGE_ID_HIGH]! + bytes[start + PAGE_ID_HIGH + 1]! * 256) * 0x1_0000_0000;
+    const id =
+      readU32(bytes, start + PAGE_ID_LOW) + (bytes[start + PAGE_ID_HIGH]! + bytes[start + PAGE_ID_HIGH + 1]! * 256) * 0x1_0000_0000;
     if (id !== page) throw this.pageDamaged('PAGE_CHECKSUM', page, `it says it is page ${id}`, { found: id });
     if (checksum !== undefined && found !== checksum) {
-      throw this.pageDamaged('PAGE_CHECKSUM', page, `an older state: checksum ${found}, its parent expects ${checksum}`, { found, expected: checksum });
+      throw this.pageDamaged('PAGE_CHECKSUM', page, `an older state: checksum ${found}, its parent expects ${checksum}`, {
+        found,
+        expected: checksum,
+      });
     }
   }
 
@@ -226,7 +245,11 @@ export class PageFile {
     const payloadBytes = readU32(bytes, start + RUN_PAYLOAD_BYTES);
     if (type !== wanted.type) throw this.pageDamaged('PAGE_INVALID', wanted.page, `type ${type}, expected ${wanted.type}`);
     if (index !== wanted.index || payloadBytes < wanted.payloadBytesMin || payloadBytes > this.pageBytes - PAGE_HEADER_BYTES) {
-      throw this.pageDamaged('PAGE_INVALID', wanted.page, `page ${index} of a run with ${payloadBytes} bytes, expected page ${wanted.index} with ${wanted.payloadBytesMin}`);
+      throw this.pageDamaged(
+        'PAGE_INVALID',
+        wanted.page,
+        `page ${index} of a run with ${payloadBytes} bytes, expected page ${wanted.index} with ${wanted.payloadBytesMin}`,
+      );
     }
     if (readU32(bytes, start + PAGE_FLAGS) !== 0 || !isZero(bytes, start + PAGE_RESERVED, start + PAGE_HEADER_BYTES)) {
       throw this.pageDamaged('PAGE_INVALID', wanted.page, 'reserved bytes or flags are used');
@@ -326,15 +349,24 @@ export class PageFile {
   }
 
   /** A damage of one page as an error: `corrupt`, with pageId and byteOffset. */
-  pageDamaged(code: 'PAGE_CHECKSUM' | 'PAGE_INVALID', page: number, what: string, detail: Readonly<Record<string, unknown>> = {}): SteleError {
-    return new SteleError('corrupt', code, `page ${page} of ${PAGES_FILE}: ${what}`, { detail: { pageId: page, byteOffset: page * this.pageBytes, ...detail } });
+  pageDamaged(
+    code: 'PAGE_CHECKSUM' | 'PAGE_INVALID',
+    page: number,
+    what: string,
+    detail: Readonly<Record<string, unknown>> = {},
+  ): SteleError {
+    return new SteleError('corrupt', code, `page ${page} of ${PAGES_FILE}: ${what}`, {
+      detail: { pageId: page, byteOffset: page * this.pageBytes, ...detail },
+    });
   }
 
   /** @throws {SteleError} `denied` READ_ONLY; `unavailable` PAGES_FAILED after a failed sync. */
   checkWritable(): void {
     if (this.isReadOnly) throw new SteleError('denied', 'READ_ONLY', `${PAGES_FILE} is open for reading only`);
     if (this.failure !== undefined) {
-      throw new SteleError('unavailable', 'PAGES_FAILED', `${PAGES_FILE}: an earlier sync failed; reopen the database`, { cause: this.failure });
+      throw new SteleError('unavailable', 'PAGES_FAILED', `${PAGES_FILE}: an earlier sync failed; reopen the database`, {
+        cause: this.failure,
+      });
     }
   }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SeededRandom } from '../../test/model/random.ts';
+import { checkReopened, Driver } from '../../test/pager/driver.ts';
+import { cacheOf, createFile, hashing, openFile } from '../../test/pager/fixtures.ts';
 import { faultyStorage } from '../host/faulty/storage.ts';
 import type { Operation } from '../host/faulty/trace.ts';
 import type { Storage } from '../host/storage.ts';
-import { SeededRandom } from '../../test/model/random.ts';
-import { Driver, checkReopened } from '../../test/pager/driver.ts';
-import { cacheOf, createFile, hashing, openFile } from '../../test/pager/fixtures.ts';
 import { PageFile } from './page-file.ts';
 
 /** Both metas that can be trusted bring back the state they name; the newest is at least `durable`. */
@@ -140,7 +140,7 @@ for (let seed = 1; seed <= 8; seed++) {
 for (const syncStyle of ['barrier', 'writeThrough'] as const) {
   test(`a meta found at kernel level is made durable before the other slot is written (${syncStyle})`, () => {
     const random = new SeededRandom(4);
-    const first = faultyStorage({ seed: 4, syncStyle });
+    const first = faultyStorage({ seed: 4, syncStyle, sectorBytes: 64 });
     const driver = new Driver(cacheOf(createFile(first), 96), random);
     let killed: ReturnType<typeof first.fork> | undefined;
     let syncs = 0;
@@ -163,10 +163,14 @@ for (const syncStyle of ['barrier', 'writeThrough'] as const) {
     const next = killed!.fork({
       onOperation: (operation) => {
         if (second === undefined || operation.kind === 'note') return;
-        for (let seed = 1; seed < 12; seed++) {
+        for (let seed = 1; seed < 40; seed++) {
           const found = openFile(next.fork().reboot({ seed }));
           if (found.meta.sequence < 2) assert.equal(found.meta.sequence, 1);
-          checkReopened(cacheOf(found, 64), second.snapshots.get(found.meta.sequence) ?? driver.snapshots.get(found.meta.sequence)!, random);
+          checkReopened(
+            cacheOf(found, 64),
+            second.snapshots.get(found.meta.sequence) ?? driver.snapshots.get(found.meta.sequence)!,
+            random,
+          );
         }
         cuts++;
       },

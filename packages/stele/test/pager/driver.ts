@@ -4,14 +4,14 @@
  */
 
 import assert from 'node:assert/strict';
-import type { BlobRef, Meta } from '../../src/pager/meta.ts';
 import { Bitmap } from '../../src/pager/bitmap.ts';
 import { readBlob } from '../../src/pager/blob.ts';
 import type { FlushJob } from '../../src/pager/flush-job.ts';
 import * as L from '../../src/pager/layout.ts';
+import type { BlobRef, Meta } from '../../src/pager/meta.ts';
 import type { OverflowRun } from '../../src/pager/overflow.ts';
-import { NO_PAGE } from '../../src/pager/page-source.ts';
 import type { PageCache } from '../../src/pager/page-cache.ts';
+import { NO_PAGE } from '../../src/pager/page-source.ts';
 import type { SeededRandom } from '../model/random.ts';
 import { Graph, type Node } from './graph.ts';
 
@@ -71,6 +71,18 @@ export class Driver {
     else if (lot < 7) this.#addLeaf();
     else if (lot < 9) this.#removeLeaf();
     else this.#moveChild();
+  }
+
+  /** The number of some page whose parent is in memory, or NO_PAGE. */
+  someChild(): number {
+    let lpn = this.graph.root;
+    let node = this.graph.model;
+    while (node !== undefined && 'children' in node && this.pages.frameOf[lpn]! >= 0) {
+      const index = this.random.below(node.children.length);
+      lpn = this.graph.children(lpn)[index]!;
+      node = node.children[index];
+    }
+    return lpn;
   }
 
   changeLarge(commit = this.commit): void {
@@ -267,7 +279,7 @@ function collectPlaces(graph: Graph, node: Node, path: number[], used: Bitmap): 
   const place = graph.pages.physicalOf(lpn);
   assert.ok(!used.has(place), `page ${place} is used twice`);
   used.set(place);
-  if ('children' in node) node.children.forEach((child, i) => collectPlaces(graph, child, [...path, i], used));
+  if ('children' in node) for (const [i, child] of node.children.entries()) collectPlaces(graph, child, [...path, i], used);
 }
 
 function checkLarge(pages: PageCache, run: OverflowRun, bytes: Uint8Array, random: SeededRandom): void {
@@ -279,5 +291,7 @@ function checkLarge(pages: PageCache, run: OverflowRun, bytes: Uint8Array, rando
 }
 
 function structuredCloneOf(node: Node): Node {
-  return 'children' in node ? { level: node.level, children: node.children.map(structuredCloneOf) } : { level: 0, values: node.values.slice() };
+  return 'children' in node
+    ? { level: node.level, children: node.children.map(structuredCloneOf) }
+    : { level: 0, values: node.values.slice() };
 }

@@ -10,7 +10,17 @@ const databaseId = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
 
 /** A new pages.db. */
 export function createFile(storage: Storage, pageBytes = 4096): PageFile {
-  return PageFile.create({ storage, hashing, pageBytes, databaseId, incarnation: databaseId, epoch: new Uint8Array(8), logSegment: 1, logOffset: 256, logChecksum: 0 });
+  return PageFile.create({
+    storage,
+    hashing,
+    pageBytes,
+    databaseId,
+    incarnation: databaseId,
+    epoch: new Uint8Array(8),
+    logSegment: 1,
+    logOffset: 256,
+    logChecksum: 0,
+  });
 }
 
 /** The pages.db there is. */

@@ -34,7 +34,18 @@ export class Graph {
 
   /** What a flush of the graph as it stands says. */
   frozen(commit: number): FlushedTree {
-    return { rootLpn: this.root, height: this.height, liveCount: commit, leafCount: commit, commit, timeMs: 1000 + commit, assertedTimeMs: 0, logSegment: 1, logOffset: 256 + commit, logChecksum: commit };
+    return {
+      rootLpn: this.root,
+      height: this.height,
+      liveCount: commit,
+      leafCount: commit,
+      commit,
+      timeMs: 1000 + commit,
+      assertedTimeMs: 0,
+      logSegment: 1,
+      logOffset: 256 + commit,
+      logChecksum: commit,
+    };
   }
 
   /** A copy of the model as it stands. */
@@ -60,13 +71,19 @@ export class Graph {
   children(lpn: number): number[] {
     const { u16, u32, start } = this.#page(lpn);
     const count = u16[(start + L.PAGE_SLOT_COUNT) / 2]!;
-    return Array.from({ length: count }, (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]!) / 4]!);
+    return Array.from(
+      { length: count },
+      (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]!) / 4]!,
+    );
   }
 
   values(lpn: number): number[] {
     const { u16, u32, start } = this.#page(lpn);
     const count = u16[(start + L.PAGE_SLOT_COUNT) / 2]!;
-    return Array.from({ length: count }, (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]! + L.LEAF_FIXED_BYTES) / 4]!);
+    return Array.from(
+      { length: count },
+      (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]! + L.LEAF_FIXED_BYTES) / 4]!,
+    );
   }
 
   writeChildren(lpn: number, lpns: readonly number[]): void {
@@ -118,7 +135,10 @@ export class Graph {
       for (let at = 0; at < nodes.length; at += options.fanOut) {
         const group = nodes.slice(at, at + options.fanOut);
         const lpn = this.pages.allocate(L.TYPE_INNER, level);
-        this.writeChildren(lpn, group.map((child) => child.lpn));
+        this.writeChildren(
+          lpn,
+          group.map((child) => child.lpn),
+        );
         parents.push({ lpn, node: { level, children: group.map((child) => child.node) } });
       }
       nodes = parents;
@@ -140,7 +160,7 @@ export class Graph {
       return;
     }
     assert.equal(this.children(lpn).length, expected.children.length, `children at ${path.join('.')}`);
-    expected.children.forEach((child, i) => this.#check(child, [...path, i]));
+    for (const [i, child] of expected.children.entries()) this.#check(child, [...path, i]);
   }
 
   #slot(start: number, slot: number, record: number): void {
