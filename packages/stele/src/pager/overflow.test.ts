@@ -87,6 +87,14 @@ test('an aborted run and a freed one are free again after two more flushes, and 
   assert.equal(allocator.usedPages, before);
 });
 
+test('a run of another commit at the same place is not taken for this one', () => {
+  const { overflow } = cacheOf(createFile(memoryStorage()), 16);
+  const run = overflow.write(value, 0, 20_000, options);
+  const target = new Uint8Array(10);
+  overflow.read(run, 5000, 10, target, 0);
+  assert.throws(() => overflow.read({ ...run, commit: 4 }, 5000, 10, target, 0), { kind: 'corrupt', code: 'PAGE_CHECKSUM' });
+});
+
 test('runs begun side by side never share a page, though nothing of them is written yet', () => {
   const { overflow } = cacheOf(createFile(memoryStorage()), 16);
   const writers = [5000, 9000, 20_000, 100].map((bytes) => overflow.begin(bytes, options));

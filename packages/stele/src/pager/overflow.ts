@@ -15,12 +15,14 @@ import { invariant, SteleError } from '../base/errors.ts';
 import type { Allocator, PageRun } from './allocator.ts';
 import { runPages, writeRunHeader } from './blob.ts';
 import { PAGE_HEADER_BYTES, TYPE_OVERFLOW } from './layout.ts';
-import type { PageFile } from './page-file.ts';
+import type { PageFile, RunPage } from './page-file.ts';
 
 /** Where a large value lies. */
 export interface OverflowRun {
   readonly firstPage: number;
   readonly pages: number;
+  /** The `commit` it was written with. Given to a read it is checked in every page, so that a lost write cannot show an older value. */
+  readonly commit?: number | undefined;
 }
 
 /** Pages gathered before each write. */
@@ -126,12 +128,12 @@ export class Overflow {
     }
   }
 
-  #pageAt(run: OverflowRun, offset: number, left: number): { page: number; type: number; index: number; payloadBytesMin: number } {
+  #pageAt(run: OverflowRun, offset: number, left: number): RunPage {
     const index = Math.floor(offset / this.#room);
     const inPage = offset - index * this.#room;
     // Only the last page may hold less than its room.
     const payloadBytesMin = index < run.pages - 1 ? this.#room : Math.min(this.#room, inPage + left);
-    return { page: run.firstPage + index, type: TYPE_OVERFLOW, index, payloadBytesMin };
+    return { page: run.firstPage + index, type: TYPE_OVERFLOW, index, payloadBytesMin, commit: run.commit };
   }
 
   #copy(page: Uint8Array, offset: number, left: number, target: Uint8Array, at: number): number {
@@ -187,7 +189,7 @@ export class OverflowWriter {
   end(): OverflowRun {
     invariant(this.#taken === this.#parts.bytes, 'fewer bytes than the overflow run was begun for');
     this.#isOver = true;
-    return { firstPage: this.#parts.run.first, pages: this.#parts.run.pages };
+    return { firstPage: this.#parts.run.first, pages: this.#parts.run.pages, commit: this.#parts.commit };
   }
 
   /** Gives the pages back. Idempotent; nothing after `end`. */

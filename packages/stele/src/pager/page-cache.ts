@@ -245,9 +245,9 @@ export class PageCache implements PageSource {
     return marked;
   }
 
-  /** Ranged read of an overflow run; see {@link Overflow.read}. */
-  readOverflow(firstPage: number, pages: number, offset: number, length: number, target: Uint8Array, at: number): void {
-    this.overflow.read({ firstPage, pages }, offset, length, target, at);
+  /** Ranged read of an overflow run; see {@link Overflow.read}. `commit`: the one it was written with, checked when given. */
+  readOverflow(firstPage: number, pages: number, offset: number, length: number, target: Uint8Array, at: number, commit?: number): void {
+    this.overflow.read({ firstPage, pages, commit }, offset, length, target, at);
   }
 
   /** The overflow run is no longer referenced; its pages are free after the next flush. */

@@ -13,7 +13,7 @@
  * Specification: spec/file-format.md, "pages.db".
  */
 
-import { isZero, readU32, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
+import { isZero, readU32, readU48, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
 import type { Crc32 } from '../base/crc32.ts';
 import { crc32, crc32U48, makeCrc32 } from '../base/crc32.ts';
 import { invariant, SteleError } from '../base/errors.ts';
@@ -72,6 +72,8 @@ export interface RunPage {
   readonly type: number;
   readonly index: number;
   readonly payloadBytesMin: number;
+  /** What its header must say; undefined: anything. */
+  readonly commit?: number | undefined;
 }
 
 /** See the head of the file. */
@@ -250,6 +252,10 @@ export class PageFile {
         wanted.page,
         `page ${index} of a run with ${payloadBytes} bytes, expected page ${wanted.index} with ${wanted.payloadBytesMin}`,
       );
+    }
+    const commit = readU48(bytes, start + PAGE_COMMIT);
+    if (wanted.commit !== undefined && commit !== wanted.commit) {
+      throw this.pageDamaged('PAGE_CHECKSUM', wanted.page, `an older state: written at commit ${commit}, expected ${wanted.commit}`);
     }
     if (readU32(bytes, start + PAGE_FLAGS) !== 0 || !isZero(bytes, start + PAGE_RESERVED, start + PAGE_HEADER_BYTES)) {
       throw this.pageDamaged('PAGE_INVALID', wanted.page, 'reserved bytes or flags are used');
