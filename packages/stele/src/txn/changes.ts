@@ -34,7 +34,7 @@ export function* changesAfter(core: Core, from: number): Generator<Change, undef
         operations.push({
           type: operation.isDelete ? 'delete' : 'put',
           key: operation.key(),
-          value: operation.isDelete ? undefined : valueOf(core, operation),
+          value: operation.isDelete ? undefined : copyOfValue(core, operation),
           expiresAt: operation.expiresAt === 0 ? undefined : operation.expiresAt,
           previousVersion: operation.backCarried ? 0 : operation.backCommit,
         });
@@ -48,7 +48,7 @@ export function* changesAfter(core: Core, from: number): Generator<Change, undef
   return undefined;
 }
 
-function valueOf(core: Core, operation: OperationView): Uint8Array {
+function copyOfValue(core: Core, operation: OperationView): Uint8Array {
   if (!operation.isLarge) return operation.value();
   const value = new Uint8Array(operation.valueBytes);
   core.log.readLarge(operation, 0, value.length, value, 0);

@@ -140,7 +140,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const tree = new Tree(pages, { rootLpn, height: meta.height, liveCount: meta.liveCount, leafCount: meta.leafCount, accelerator });
   const kept = readKept(pageFile, meta);
   const pins = new Pins();
-  const historyMs = settings.historyRetention ?? kept?.ranges[0]!.historyMs ?? Number.POSITIVE_INFINITY;
+  const historyMs = settings.historyRetention ?? kept?.ranges[0]?.historyMs ?? Number.POSITIVE_INFINITY;
   const retention = new Retention(pins, historyMs, kept?.ranges);
   const segmentUse = new SegmentUse(retention.ranges.length, kept?.isTracking ?? historyMs !== Number.POSITIVE_INFINITY);
   for (const row of kept?.segmentUse ?? [])
