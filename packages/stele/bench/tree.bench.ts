@@ -18,6 +18,11 @@ const keyCount = Number(process.argv[2] ?? 1_000_000);
 const passes = Number(process.argv[3] ?? 5);
 const pageBytes = Number(process.env['PAGE'] ?? 8192);
 
+/** What Node's Buffer has and its types leave out. */
+interface Slab {
+  latin1Slice(start: number, end: number): string;
+}
+
 let state = 42;
 const random = (below: number): number => {
   state = (state + 0x6d2b79f5) | 0;
@@ -27,7 +32,7 @@ const random = (below: number): number => {
 };
 
 /** A flat string of its own, so that walking an array of them in order costs no cache misses of the test's making. */
-const flat = (text: string): string => Buffer.from(text, 'latin1').latin1Slice();
+const flat = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 const nameOf = (n: number): string => flat(`users/${String(n).padStart(9, '0')}/name`);
 const order = Uint32Array.from({ length: keyCount }, (_, i) => i);
 for (let i = keyCount - 1; i > 0; i--) {
@@ -78,7 +83,7 @@ function put(tree: Tree, name: string, value: Uint8Array): void {
 }
 
 let sink = 0;
-function get(tree: Tree, slab: Buffer, name: string): void {
+function get(tree: Tree, slab: Slab, name: string): void {
   const location = tree.find(key, encode(name));
   if (location < 0) throw new Error('absent');
   const start = valueStartAt(tree.pages, location);
@@ -111,20 +116,20 @@ function report(): void {
 {
   for (const accelerated of [false, true]) {
     const { tree, pages } = build(accelerated, 'empty');
-    const slab = Buffer.from(pages.u8.buffer as ArrayBuffer);
+    const slab = Buffer.from(pages.u8.buffer as ArrayBuffer) as unknown as Slab;
     for (let i = 0; i < 30_000; i++) put(tree, namesInOrder[i % keyCount]!, value100);
     for (let i = 0; i < 60_000; i++) get(tree, slab, namesInOrder[(i * 7) % Math.min(30_000, keyCount)]!);
   }
 }
 
-const variants: { name: string; tree: Tree; slab: Buffer }[] = [];
+const variants: { name: string; tree: Tree; slab: Slab }[] = [];
 for (const accelerated of [false, true]) {
   const name = accelerated ? 'index' : 'tree ';
   const { tree, pages } = build(accelerated, 'empty');
   measure(`${name} insert shuffled`, keyCount, () => {
     for (let i = 0; i < keyCount; i++) put(tree, namesShuffled[i]!, value100);
   });
-  variants.push({ name, tree, slab: Buffer.from(pages.u8.buffer as ArrayBuffer) });
+  variants.push({ name, tree, slab: Slab.from(pages.u8.buffer as ArrayBuffer) });
   console.log(
     name,
     'pages',
@@ -139,11 +144,20 @@ for (const accelerated of [false, true]) {
 report();
 
 const map = new Map(namesInOrder.map((name) => [name, flat('v'.repeat(100))]));
+/** The machine's floor: dependent random reads in 64 MB, as in the findings (150 ns there). */
+const chain = new Uint32Array(1 << 24);
+for (let i = 0; i < chain.length; i++) chain[i] = (Math.imul(i, 1664525) + 1013904223) & (chain.length - 1);
+let at = 0;
+
 const missing = Array.from({ length: 200_000 }, (_, i) => flat(`users/${String(i * 5).padStart(9, '0')}/nope`));
 const stageKeys = Array.from({ length: 100_000 }, () => new TextEncoder().encode(namesInOrder[random(keyCount)]!));
 const out = new Float64Array(100);
 
 for (let pass = 0; pass < passes; pass++) {
+  measure('floor: dependent read in 64 MB', 500_000, () => {
+    for (let i = 0; i < 500_000; i++) at = chain[at]!;
+    sink += at;
+  });
   measure('Map get uniform', uniform.length, () => {
     for (let i = 0; i < uniform.length; i++) sink += map.get(namesUniform[i]!)!.length;
   });
@@ -209,6 +223,17 @@ for (let pass = 0; pass < 2; pass++) {
       for (let i = 0; i < keyCount; i++) put(tree, namesOther[i]!, value100);
     });
   }
+}
+for (const { name, tree } of variants) {
+  measure(`${name} overwrite in place by find`, keyCount, () => {
+    for (let i = 0; i < keyCount; i++) {
+      const keyBytes = encode(namesOther[i]!);
+      draft.commit = ++commit;
+      draft.value = value100;
+      draft.valueEnd = value100.length;
+      if (!tree.overwrite(tree.find(key, keyBytes), draft, key, keyBytes)) throw new Error('not in place');
+    }
+  });
 }
 for (const { name, tree } of variants) {
   measure(`${name} overwrite, larger`, keyCount, () => {

@@ -80,6 +80,7 @@ test('splits, merges, compactions, prefix rebuilds, emptied pages and root colla
   while (model.entries.length > 0) model.step({ put: 0, tombstone: 0, remove: 100, sweep: 0 });
   model.compare();
   for (const [counter, count] of Object.entries(model.tree.counters)) assert.ok(count > 0, `${counter} was never reached`);
+  assert.ok(model.overwrites > 0);
   assert.equal(model.tree.height, 0);
   assert.equal(model.pages.residentPages, 0, 'every page was released');
 });

@@ -30,7 +30,7 @@ import { ABSENT, MISS } from './results.ts';
 import { SplitPlace } from './split.ts';
 import { change, endChanges, pathBase, TreeState, tightenPath, widenPath } from './state.ts';
 import { childLpnAt, liveCountAt } from './summary.ts';
-import { writeEntry } from './write.ts';
+import { overwriteInPlace, writeEntry } from './write.ts';
 
 export { ABSENT, END, FOUND, MISS } from './results.ts';
 
@@ -151,6 +151,17 @@ export class Tree extends TreeState {
     const location = writeEntry(this, draft, this.#place);
     endChanges(this);
     return location;
+  }
+
+  /**
+   * Overwrites the entry that {@link find} has just located, if that can be done in its place and concerns no summary:
+   * live before and after, no expiry, firstCommit not earlier, record not larger. True = done, the location stays.
+   * False = nothing was done: seek and write. Needs no reserve and no path; with the accelerator it saves the descent.
+   */
+  overwrite(location: number, draft: EntryDraft, key: Uint8Array, keyBytes: number): boolean {
+    const isDone = overwriteInPlace(this, location, draft, key, keyBytes);
+    endChanges(this);
+    return isDone;
   }
 
   /** Takes the sought entry, which must exist, out of the tree. */

@@ -8,10 +8,10 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
-import { LEAF_SUFFIX_BYTES, PAGE_GARBAGE, pad4 } from '../pager/layout.ts';
+import { LEAF_EXPIRES, LEAF_SUFFIX_BYTES, PAGE_GARBAGE, pad4 } from '../pager/layout.ts';
 import type { EntryDraft } from './draft.ts';
 import { checkDraft, draftFirstCommit, draftOverheadBytes, draftValueBytes, writeDraft } from './draft.ts';
-import { expiresAt, LEAF_DEAD } from './entry.ts';
+import { expiresAt, firstCommitAt, LEAF_DEAD } from './entry.ts';
 import {
   closeSlot,
   contiguousBytes,
@@ -54,6 +54,30 @@ export function writeEntry(tree: TreeState, draft: EntryDraft, place: SplitPlace
   const location = isReplacing ? replaceEntry(tree, draft, place) : insertEntry(tree, ~tree.soughtIndex, draft, place);
   if (lostExpiry !== 0 && lostExpiry !== expiry && tree.counters.leafSplits === splitsBefore) tightenPath(tree);
   return location;
+}
+
+/**
+ * Overwrites the entry at a location without a path, where that concerns nothing but the record: it stays live, neither
+ * has an expiry, firstCommit does not fall, and the new record fits in the old one's place. False = nothing was done.
+ */
+export function overwriteInPlace(tree: TreeState, location: number, draft: EntryDraft, key: Uint8Array, keyBytes: number): boolean {
+  const { pages } = tree;
+  const flags = pages.u16[location / 2]!;
+  if ((flags & (LEAF_DEAD | LEAF_EXPIRES)) !== 0 || draft.tombstone || draft.swept || draft.expiresAt !== 0) return false;
+  if (draftFirstCommit(draft) < firstCommitAt(pages, location)) return false;
+  const oldBytes = leafRecordBytes(pages.u16, location / 2);
+  const suffixBytes = pages.u16[(location + LEAF_SUFFIX_BYTES) / 2]!;
+  const bytes = pad4(draftOverheadBytes(draft) + suffixBytes + draftValueBytes(draft));
+  if (bytes > oldBytes) return false;
+  const frame = Math.floor(location / pages.pageBytes);
+  change(tree, frame);
+  tree.modifications++;
+  writeDraft(pages, location, draft, key, keyBytes - suffixBytes, keyBytes);
+  if (bytes < oldBytes) {
+    const half = (frame * pages.pageBytes + PAGE_GARBAGE) / 2;
+    pages.u16[half] = pages.u16[half]! + oldBytes - bytes;
+  }
+  return true;
 }
 
 function replaceEntry(tree: TreeState, draft: EntryDraft, place: SplitPlace): number {

@@ -83,6 +83,7 @@ export class TreeModel {
   readonly options: ModelOptions;
   readonly draft = new EntryDraft();
   commit = 2 ** 33;
+  overwrites = 0;
 
   constructor(options: ModelOptions) {
     this.options = options;
@@ -227,7 +228,13 @@ export class TreeModel {
         draft.valueEnd = start + bytes;
       }
     }
-    const location = this.tree.write(draft);
+    let location = this.filled(() => this.tree.find(key, key.length));
+    if (location === ABSENT || random(2) === 0 || !this.tree.overwrite(location, draft, key, key.length)) {
+      if (!this.tree.isSoughtHeld()) this.filled(() => this.tree.seek(key, key.length));
+      this.pages.reserve(this.tree.framesPerWrite());
+      if (!this.tree.isSoughtHeld()) this.filled(() => this.tree.seek(key, key.length));
+      location = this.tree.write(draft);
+    } else this.overwrites++;
     if (old === undefined) this.entries.splice(position, 0, made);
     else this.entries[position] = made;
     this.compareEntry(location, made);
