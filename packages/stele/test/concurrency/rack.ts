@@ -57,7 +57,7 @@ export async function rack(args: string[]): Promise<boolean> {
 export async function recordOn(make: MakeTarget, seed: number, transactions: number): Promise<Recorded[]> {
   const durability = (['immediate', 'debounced', 'async'] as const)[seed % 3] ?? 'immediate';
   const setup = {
-    pageSize: 4096,
+    pageSize: 8192,
     cacheMemory: 2 ** 20,
     segmentBytes: 64 * 1024,
     historyMs: seed % 2 === 0 ? 0 : null,

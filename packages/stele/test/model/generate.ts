@@ -66,7 +66,7 @@ const SLOTS = 4;
 export function generateSetup(seed: number): Setup {
   const random = new SeededRandom(seed * 2 + 1);
   return {
-    pageSize: random.pick([4096, 8192, 8192, 16384]),
+    pageSize: random.pick([8192, 8192, 8192, 16384, 32768]),
     cacheMemory: random.pick([1, 1, 2, 8]) * 2 ** 20,
     segmentBytes: random.pick([64 * 1024, 256 * 1024, 2 ** 20]),
     historyMs: random.pick([null, null, 0, 500, 20_000]),
@@ -148,8 +148,10 @@ class Composer {
         return { step: 'changes', back: this.#skewed(200) };
       case 'retention':
         return this.#retention();
-      case 'care':
-        return { step: random.weighted({ flush: 12, compact: 2, sync: 4, reopen: 4, verify: 1 }) };
+      case 'care': {
+        const step = random.weighted({ flush: 12, compact: 2, sync: 4, reopen: 4, verify: 1 });
+        return step === 'reopen' && random.oneIn(6) ? { step, historyMs: random.pick([null, null, 0, 2000]) } : { step };
+      }
       default:
         return { step: kind as 'close' | 'begin' | 'abort', slot };
     }

@@ -114,7 +114,9 @@ export type Step =
   | { readonly step: 'history'; readonly key: string; readonly limit?: number }
   | { readonly step: 'changes'; readonly back: number }
   | { readonly step: 'retention'; readonly rules: readonly { readonly prefix: string; readonly historyMs: number | null }[] }
-  | { readonly step: 'flush' | 'compact' | 'sync' | 'reopen' | 'verify' };
+  /** `historyMs`: given as option, it replaces the own rule; left out, the recorded rules hold. */
+  | { readonly step: 'reopen'; readonly historyMs?: number | null }
+  | { readonly step: 'flush' | 'compact' | 'sync' | 'verify' };
 
 export interface Program {
   readonly setup: Setup;

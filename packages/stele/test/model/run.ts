@@ -27,6 +27,7 @@ export class ModelRun {
   readonly #coverage: Coverage | undefined;
   #engine: Engine | undefined;
   #reported = 0;
+  #openedAt = 0;
   #durable = 0;
   /** Writes and reads put to both sides. */
   operations = 0;
@@ -54,12 +55,18 @@ export class ModelRun {
     return { version: this.reference.version, timeMs: this.now() };
   }
 
+  /** The first opening. */
   async open(): Promise<void> {
-    const outcome = await outcomeOf('open', () => this.target.open());
+    await this.#open(historyMsOf(this.#setup.historyMs));
+  }
+
+  async #open(historyMs: number | undefined): Promise<void> {
+    const outcome = await outcomeOf('open', () => this.target.open(historyMs));
     if (outcome.error !== undefined) throw new Divergence('open', 'an engine', outcome.error);
     this.#engine = outcome.value;
     expectSame('version after opening', this.reference.version, this.engine.version);
     this.#reported = this.engine.version;
+    this.#openedAt = this.engine.version;
     this.engine.onCommitted((first, last) => {
       if (first !== this.#reported + 1 || last < first)
         this.#late = new Divergence('onCommitted', `from ${this.#reported + 1}`, `${first} to ${last}`);
@@ -140,15 +147,29 @@ export class ModelRun {
         if (!report.ok) throw new Divergence('verify', 'no damage', report.damages);
         return;
       }
-      case 'reopen': {
-        const rules = this.reference.rules.map(({ prefix, historyMs }) => ({ prefix: keyBytes(prefix), historyMs }));
-        await this.close();
-        await this.open();
-        return this.engine.setRetention({ rules });
-      }
+      case 'reopen':
+        return this.#reopen(step.historyMs);
       default:
         return this.slots.step(step);
     }
+  }
+
+  /** What was committed stays; of hybrid time at least that of the newest commit, and all of it when there was something to write. */
+  async #reopen(given: number | null | undefined): Promise<void> {
+    const wrote = this.reference.version > this.#openedAt;
+    const before = this.now();
+    const [, ...others] = this.reference.rules;
+    const own = given === undefined ? this.reference.rules[0] : { prefix: '', historyMs: historyMsOf(given) };
+    const rules = [...(own === undefined ? [] : [own]), ...others];
+    await this.close();
+    this.reference.setRetention({ rules: rules.map(({ prefix, historyMs }) => ({ prefix: keyBytes(prefix), historyMs })) }, before);
+    await this.#open(given === undefined ? undefined : historyMsOf(given));
+    this.reference.cutBack(this.reference.version);
+    using view = this.engine.snapshot();
+    const least = wrote ? before : this.now();
+    if (view.timeMs < least || view.timeMs > before)
+      throw new Divergence('hybrid time after reopening', `${least} to ${before}`, view.timeMs);
+    this.reference.now(view.timeMs);
   }
 
   async #care(what: 'flush' | 'compact' | 'sync'): Promise<void> {
@@ -198,8 +219,8 @@ export class ModelRun {
       [version, timeMs, changed],
     );
     if (changed === 0 && checksum !== 0) throw new Divergence(`${what}: checksum`, 0, checksum);
-    if ((asked ?? this.#setup.durability) === 'immediate' && durability !== 'device')
-      throw new Divergence(`${what}: durability`, 'device', durability);
+    const needsDevice = asked === 'immediate' || this.#setup.durability === 'immediate';
+    if (needsDevice && changed > 0 && durability !== 'device') throw new Divergence(`${what}: durability`, 'device', durability);
   }
 
   async #write(step: Extract<Step, { step: 'write' }>): Promise<void> {

@@ -80,6 +80,11 @@ export class Slots {
     const now = this.#run.moment();
     const { moment, open } = this.#past(step, now, options);
     const outcome = await outcomeOf(`open ${step.as}`, () => (step.as === 'snapshot' ? engine.snapshot() : open()));
+    if (moment.timeMs > now.timeMs) {
+      if (outcome.error?.code !== 'TIME_INVALID')
+        throw new Divergence('open a time in the future', 'TIME_INVALID', outcome.error ?? outcome.value.timeMs);
+      return;
+    }
     if (outcome.error !== undefined) throw new Divergence(`open ${step.as} at ${moment.version}`, 'a view', outcome.error);
     const view = outcome.value;
     expectSame(`open ${step.as}: [version, time]`, [moment.version, moment.timeMs], [view.version, view.timeMs]);

@@ -5,6 +5,7 @@
 import { memoryHost } from '../../src/host/memory/host.ts';
 import type { Engine, EngineOptions } from '../../src/txn/types.ts';
 import { type Bug, FakeEngine, fakeStore } from '../reference/fake-engine.ts';
+import { keyBytes } from '../reference/keys.ts';
 import { historyMsOf, type Setup } from './program.ts';
 import { SeededRandom } from './random.ts';
 
@@ -15,8 +16,8 @@ export interface ModelClock {
 
 export interface Target {
   readonly clock: ModelClock;
-  /** Opens, or opens again after `close()`. */
-  open(): Promise<Engine>;
+  /** Opens, or opens again after `close()`; then without `historyMs` the recorded rules hold. */
+  open(historyMs?: number): Promise<Engine>;
 }
 
 export type MakeTarget = (setup: Setup) => Target;
@@ -29,7 +30,14 @@ export function fakeTarget(bug?: Bug): MakeTarget {
   return (setup) => {
     const clock = { ms: START_MS };
     const store = fakeStore(historyMsOf(setup.historyMs));
-    return { clock, open: async () => new FakeEngine(store, () => clock.ms, bug) };
+    const open = async (historyMs?: number) => {
+      const engine = new FakeEngine(store, () => clock.ms, bug);
+      const own = { prefix: new Uint8Array(0), historyMs: historyMs ?? 0 };
+      const others = store.reference.rules.slice(1).map((rule) => ({ prefix: keyBytes(rule.prefix), historyMs: rule.historyMs }));
+      if (historyMs !== undefined) engine.setRetention({ rules: [own, ...others] });
+      return engine;
+    };
+    return { clock, open };
   };
 }
 
@@ -42,17 +50,17 @@ export function engineTarget(openEngine: (options: EngineOptions) => Promise<Eng
       clock: { nowMs: () => clock.ms, monotonicMs: () => performance.now() },
       random: { fill: (target) => random.fill(target) },
     });
-    const options = (): EngineOptions => ({
+    const options = (historyMs: number | undefined): EngineOptions => ({
       host: memoryHost({ storage: base.storage, clock: base.clock, random: base.random }),
       durability: setup.durability,
       cacheMemory: setup.cacheMemory,
       pageSize: setup.pageSize,
       segmentBytes: setup.segmentBytes,
-      historyRetention: historyMsOf(setup.historyMs),
+      ...(historyMs === undefined ? {} : { historyRetention: historyMs }),
       accelerator: setup.accelerator,
       viewIdleMs: Infinity,
     });
-    return { clock, open: () => openEngine(options()) };
+    return { clock, open: (historyMs) => openEngine(options(historyMs)) };
   };
 }
 

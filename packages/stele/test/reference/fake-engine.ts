@@ -170,6 +170,7 @@ export class FakeEngine extends FakeReader implements Engine {
     return new FakeView(this, this.moment(version, timeMs), options);
   }
   asOfTime(timeMs: number, options?: ViewOptions): View {
+    if (timeMs > this.now()) throw new SteleError('invalid', 'TIME_INVALID', `time ${timeMs} is in the future`);
     return new FakeView(this, this.moment(this.reference.versionAtTime(timeMs), timeMs), options);
   }
   asOfAsserted(timeMs: number, options?: ViewOptions): View {
