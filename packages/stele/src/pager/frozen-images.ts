@@ -1,10 +1,13 @@
 /**
  * Saved images: copies of frozen pages that were changed or released before a running flush had written them.
  *
- * They lie outside the frames (making room in the frames would evict what tree code is standing on), in chunks; some are
- * kept between flushes (fresh memory costs several times the copy). Bounded by the pages frozen.
+ * They lie outside the frames: making room in the frames would evict what tree code is standing on. The first ones go into a region of
+ * fixed size, reserved at open and committed by the system when first touched; what does not fit goes into chunks that are dropped when
+ * the flush ends. (Chunks alone were tried: each megabyte of fresh array buffer brings a full collection nearer, 80 MB of images
+ * cost 14 of them.) Bounded by the pages frozen.
  */
 
+import { fixedMemory } from './frames.ts';
 import type { PageViews } from './page-check.ts';
 
 const CHUNK_PAGES = 64;
@@ -12,17 +15,17 @@ const CHUNK_PAGES = 64;
 /** See the head of the file. */
 export class FrozenImages {
   readonly #pageBytes: number;
+  readonly #region: PageViews;
+  readonly #regionPages: number;
   readonly #chunks: PageViews[] = [];
   readonly #lpns: number[] = [];
   readonly #wasDirty: boolean[] = [];
   readonly #indexOf = new Map<number, number>();
 
-  readonly #chunksKept: number;
-
-  /** @param pagesKept memory for so many images stays between flushes. */
-  constructor(pageBytes: number, pagesKept: number) {
-    this.#pageBytes = pageBytes;
-    this.#chunksKept = Math.max(1, Math.floor(pagesKept / CHUNK_PAGES));
+  constructor(options: { pageBytes: number; regionPages: number }) {
+    this.#pageBytes = options.pageBytes;
+    this.#regionPages = options.regionPages;
+    this.#region = this.#viewsOver(fixedMemory(options.pageBytes * options.regionPages));
   }
 
   get count(): number {
@@ -36,8 +39,9 @@ export class FrozenImages {
 
   save(lpn: number, source: Uint8Array, start: number, wasDirty: boolean): void {
     const index = this.#lpns.length;
-    const chunk = this.#chunks[Math.floor(index / CHUNK_PAGES)] ?? this.#addChunk();
-    chunk.u8.set(source.subarray(start, start + this.#pageBytes), this.startOf(index));
+    const beyond = index - this.#regionPages;
+    if (beyond >= 0 && beyond % CHUNK_PAGES === 0) this.#chunks.push(this.#viewsOver(new ArrayBuffer(CHUNK_PAGES * this.#pageBytes)));
+    this.viewsOf(index).u8.set(source.subarray(start, start + this.#pageBytes), this.startOf(index));
     this.#lpns.push(lpn);
     this.#wasDirty.push(wasDirty);
     this.#indexOf.set(lpn, index);
@@ -50,11 +54,13 @@ export class FrozenImages {
 
   /** Views in which image `index` begins at {@link startOf}. */
   viewsOf(index: number): PageViews {
-    return this.#chunks[Math.floor(index / CHUNK_PAGES)]!;
+    const beyond = index - this.#regionPages;
+    return beyond < 0 ? this.#region : this.#chunks[Math.floor(beyond / CHUNK_PAGES)]!;
   }
 
   startOf(index: number): number {
-    return (index % CHUNK_PAGES) * this.#pageBytes;
+    const beyond = index - this.#regionPages;
+    return (beyond < 0 ? index : beyond % CHUNK_PAGES) * this.#pageBytes;
   }
 
   /** Whether the page was dirty at the freeze (else: a clean inner page). */
@@ -66,13 +72,10 @@ export class FrozenImages {
     this.#lpns.length = 0;
     this.#wasDirty.length = 0;
     this.#indexOf.clear();
-    if (this.#chunks.length > this.#chunksKept) this.#chunks.length = this.#chunksKept;
+    this.#chunks.length = 0;
   }
 
-  #addChunk(): PageViews {
-    const u8 = new Uint8Array(CHUNK_PAGES * this.#pageBytes);
-    const chunk = { pageBytes: this.#pageBytes, u8, u16: new Uint16Array(u8.buffer), u32: new Uint32Array(u8.buffer) };
-    this.#chunks.push(chunk);
-    return chunk;
+  #viewsOver(buffer: ArrayBufferLike): PageViews {
+    return { pageBytes: this.#pageBytes, u8: new Uint8Array(buffer), u16: new Uint16Array(buffer), u32: new Uint32Array(buffer) };
   }
 }
