@@ -129,7 +129,7 @@ for (const accelerated of [false, true]) {
   measure(`${name} insert shuffled`, keyCount, () => {
     for (let i = 0; i < keyCount; i++) put(tree, namesShuffled[i]!, value100);
   });
-  variants.push({ name, tree, slab: Slab.from(pages.u8.buffer as ArrayBuffer) });
+  variants.push({ name, tree, slab: Buffer.from(pages.u8.buffer as ArrayBuffer) as unknown as Slab });
   console.log(
     name,
     'pages',

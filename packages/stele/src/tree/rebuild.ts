@@ -6,12 +6,14 @@
  *
  * Invariants
  * - Source and target never overlap; the target has room for what is appended (see {@link measureRecords}).
+ * - A page from a file may lie (its records may overlap): an append that would leave the heap throws `corrupt` PAGE_INVALID.
  * - The target's prefix is a prefix of every key appended, except the empty separator of an inner page's first child.
  *
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
 import { copyBytes } from '../base/bytes.ts';
+import { SteleError } from '../base/errors.ts';
 import {
   INNER_SUFFIX,
   LEAF_SUFFIX_BYTES,
@@ -102,11 +104,13 @@ function appendSame(
   let heap = targetU16[half + PAGE_HEAP_START / 2]!;
   let sourceWord = slotsWord(source, sourceBase) + from * 2;
   let targetWord = slotsWord(target, targetBase) + count * 2;
+  const end = (targetWord + (to - from) * 2) * 4 - targetBase;
   for (let i = from; i < to; i++) {
     const place = sourceU32[sourceWord + 1]!;
     const record = sourceBase + (place & 0xffff);
     const bytes = isLeaf ? leafRecordBytes(sourceU16, record / 2) : pad4(INNER_SUFFIX + (place >>> 16));
     heap -= bytes;
+    if (heap < end) throw overlapping();
     copyWords(sourceU32, record / 4, targetU32, (targetBase + heap) / 4, bytes >>> 2);
     targetU32[targetWord] = sourceU32[sourceWord]!;
     targetU32[targetWord + 1] = heap + (place >>> 16) * 65536;
@@ -140,6 +144,9 @@ function appendCut(
   const half = targetBase / 2;
   const heap = target.u16[half + PAGE_HEAP_START / 2]! - bytes;
   const start = targetBase + heap;
+  const count = target.u16[half + PAGE_SLOT_COUNT / 2]!;
+  const word = slotsWord(target, targetBase) + count * 2;
+  if (start < (word + 2) * 4) throw overlapping();
   copyWords(source.u32, record / 4, target.u32, start / 4, fixed >>> 2);
   if (isLeaf) target.u16[(start + LEAF_SUFFIX_BYTES) / 2] = newSuffix;
   let at = start + fixed;
@@ -154,12 +161,15 @@ function appendCut(
   copyBytes(source.u8, sourceSuffix + oldSuffix, sourceSuffix + oldSuffix + valueBytes, target.u8, at);
   for (let i = at + valueBytes; i < start + bytes; i++) target.u8[i] = 0;
 
-  const count = target.u16[half + PAGE_SLOT_COUNT / 2]!;
-  const word = slotsWord(target, targetBase) + count * 2;
   target.u32[word] = headOf(target.u8, start + fixed, start + fixed + newSuffix);
   target.u32[word + 1] = heap + newSuffix * 65536;
   target.u16[half + PAGE_SLOT_COUNT / 2] = count + 1;
   target.u16[half + PAGE_HEAP_START / 2] = heap;
+}
+
+/** A loaded page whose records overlap measures more than a page when it is rebuilt; nothing is written outside. */
+function overlapping(): SteleError {
+  return new SteleError('corrupt', 'PAGE_INVALID', 'records of a tree page overlap: they need more than a page');
 }
 
 function copyWords(source: Uint32Array, from: number, target: Uint32Array, at: number, words: number): void {
