@@ -66,6 +66,8 @@ export interface Rival {
   readonly sharedOpen: boolean;
   /** Everything is at device level and background work is done as far as the engine tells. */
   settle(): undefined | Promise<unknown>;
+  /** What must be done once after the bulk load, instead of `close`. */
+  readonly closeLoaded?: () => Promise<unknown>;
   close(): undefined | Promise<unknown>;
 }
 

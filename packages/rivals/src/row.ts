@@ -34,6 +34,8 @@ export interface Bench {
   readonly rival: Rival;
   readonly settings: Settings;
   readonly directory: string;
+  /** A directory of the session's own, removed with it. */
+  readonly scratch: string;
   /** At most `operations` per round, never more than the loaded set is worth. */
   pace(operations: number, chunk: number): Pace;
   /** Another database of the same engine in a new directory below; closed with the session. */

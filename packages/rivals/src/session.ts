@@ -43,7 +43,8 @@ export async function ensureLoaded(engine: RivalName, settings: Settings, root: 
   const rival = await open({ directory, durability: 'async', cacheBytes: settings.cacheBytes });
   await fill(rival, settings);
   await rival.settle();
-  await rival.close();
+  if (rival.closeLoaded !== undefined) await rival.closeLoaded();
+  else await rival.close();
 }
 
 export class Session {
@@ -79,6 +80,7 @@ export class Session {
       },
       settings,
       directory,
+      scratch: own,
       pace: (operations, chunk): Pace => {
         const bounded = Math.max(1, Math.min(operations, settings.keys));
         return { operations: bounded, chunk: Math.min(chunk, bounded), roundMs: settings.roundMs };

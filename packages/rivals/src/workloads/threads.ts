@@ -1,9 +1,12 @@
 /**
  * Gets from two threads of one process, each with the database opened for itself, reading at the same time.
  *
- * Engines that cannot be opened twice in a process are closed by their owner first and opened read-only by the threads.
+ * An engine that does not let a directory be opened twice (`sharedOpen` false) is closed by its owner, and each thread reads a copy of
+ * the directory: the reading is the same, the sharing is not. The figure `copies` says so.
  */
 
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { drawKeys } from '../data.ts';
@@ -17,30 +20,31 @@ const module = fileURLToPath(new URL(`../reader-thread.${extension}`, import.met
 
 class Reader {
   readonly #worker: Worker;
+  #failure: Error | undefined;
+  #settle: ((rate: number) => void) | undefined;
+  #reject: ((error: Error) => void) | undefined;
 
   constructor(input: ReaderInput) {
     this.#worker = new Worker(module, { workerData: input });
+    this.#worker.on('message', (rate: number) => this.#settle?.(rate));
+    this.#worker.on('error', (error: Error) => {
+      this.#failure = error; // may come before anything was asked
+      this.#reject?.(error);
+    });
   }
 
   /** Operations per second of one round; the first call waits for the opening. */
   ask(what: 'warm' | 'round' | 'close'): Promise<number> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        this.#worker.off('message', onMessage);
-        this.#worker.off('error', reject);
-      };
-      const onMessage = (rate: number): void => {
-        settle();
-        resolve(rate);
-      };
-      this.#worker.on('message', onMessage);
-      this.#worker.once('error', reject);
+      this.#settle = resolve;
+      this.#reject = reject;
       this.#worker.postMessage(what);
     });
   }
 
   async close(): Promise<void> {
-    await this.ask('close');
+    if (this.#failure === undefined) await this.ask('close');
     await this.#worker.terminate();
   }
 }
@@ -58,16 +62,22 @@ async function twoReaders(bench: Bench): Promise<Round> {
   };
   await oneThread();
   const alone = await oneThread();
-  if (!bench.rival.sharedOpen) await bench.rival.close();
-  return async (round) => {
-    const readers = [1, 2].map(
-      (salt) => new Reader({ engine: bench.engine, directory: bench.directory, settings: bench.settings, pace, salt }),
-    );
+  const copies = bench.rival.sharedOpen ? 0 : 2;
+  if (copies > 0) await bench.rival.close();
+  const place = (reader: number): string => {
+    if (copies === 0) return bench.directory;
+    const copy = join(bench.scratch, `reader-${reader}`);
+    cpSync(bench.directory, copy, { recursive: true });
+    return copy;
+  };
+  const places = [place(1), place(2)];
+  return async () => {
+    const readers = places.map((directory, salt) => new Reader({ engine: bench.engine, directory, settings: bench.settings, pace, salt }));
     try {
       for (const reader of readers) await reader.ask('warm');
       const rates = await Promise.all(readers.map((reader) => reader.ask('round')));
       const rate = rates.reduce((sum, one) => sum + one, 0);
-      return { chunks: [rate], figures: { timesAlone: rate / alone, aloneRate: alone, round } };
+      return { chunks: [rate], figures: { timesAlone: rate / alone, aloneRate: alone, copies } };
     } finally {
       for (const reader of readers) await reader.close();
     }

@@ -9,6 +9,7 @@ import { lineAt, maskSource, readText, shippedSources } from './repository.ts';
 const kinds = ['invalid', 'conflict', 'denied', 'closed', 'unavailable', 'corrupt', 'internal'];
 /** Upper-case literals that are no codes of ours; the system's own are told by their shape, magic words by their beginning. */
 const otherWords: ReadonlySet<string> = new Set([
+  'INDEX', // beginning of codes
   'SYNC_THREAD_LOST', // between the posix host and its sync thread; leaves it as the cause of IO_ERROR
 ]);
 const systemCode = /^(E[A-Z0-9]{2,}|ERR_[A-Z0-9_]+|SQLITE_[A-Z_]+|O_[A-Z]+|STELE[A-Z0-9]*)$/;
