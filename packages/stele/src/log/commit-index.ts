@@ -60,6 +60,7 @@ export class CommitIndex implements BlockFile {
   #tail = new Uint8Array(512 * INDEX_ENTRY_BYTES);
   #written: number;
   readonly #bytes = new Uint8Array(INDEX_ENTRY_BYTES);
+  readonly #searching = { ms: -1, asserted: false, commits: 0, low: 0, high: 0 };
   readonly #entry = { timeMs: 0, assertedMax: 0, segment: 0, offset: 0 };
 
   private constructor(options: CommitIndexOptions, file: StorageFile, commits: number) {
@@ -185,11 +186,18 @@ export class CommitIndex implements BlockFile {
   }
 
   #search(ms: number, asserted: boolean): number {
-    let low = 0;
-    let high = this.commits;
+    const state = this.#searching;
+    // After a MISS the search goes on where it was: its blocks need not all fit the frames at once.
+    const goesOn = state.ms === ms && state.asserted === asserted && state.commits === this.commits;
+    let low = goesOn ? state.low : 0;
+    let high = goesOn ? state.high : this.commits;
+    state.ms = -1;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.#load(middle) === MISS) return MISS;
+      if (this.#load(middle) === MISS) {
+        Object.assign(state, { ms, asserted, commits: this.commits, low, high });
+        return MISS;
+      }
       if ((asserted ? this.#entry.assertedMax : this.#entry.timeMs) <= ms) low = middle;
       else high = middle - 1;
     }

@@ -41,8 +41,8 @@ import type { SegmentStore } from './segment-store.ts';
 import type { Tail } from './tail.ts';
 import type { BlockFile, LogBlocks } from './types.ts';
 
-/** Longer ranges are read from the file, not through frames: they would push everything else out. */
-const FRAMED_BYTES_MAX = 32 * 1024;
+/** Ranges over more blocks are read from the file, not through frames: they would push everything else out. */
+const FRAMED_BLOCKS_MAX = 4;
 
 export class LogReader {
   missedFile: BlockFile | undefined;
@@ -104,7 +104,7 @@ export class LogReader {
     }
     const blocks = this.#blocks;
     if (offset + length > segment.end) return -1;
-    if (blocks !== undefined && length <= FRAMED_BYTES_MAX) {
+    if (blocks !== undefined && length <= FRAMED_BLOCKS_MAX * blocks.blockBytes) {
       const { blockBytes } = blocks;
       const first = Math.floor(offset / blockBytes);
       const last = Math.floor((offset + length - 1) / blockBytes);
