@@ -153,8 +153,12 @@ export class Core {
     if (meta.commit > 0) this.appliedTimeMs = this.#recordedTime(meta.commit);
   }
 
+  /** The commit being replayed, before it is in the index. */
+  replaying: CommitView | undefined;
+
   /** One more commit was replayed. */
   replayed(view: CommitView): void {
+    this.replaying = undefined;
     this.applied = view.commit;
     this.appliedTimeMs = view.timeMs;
     this.timeMs = Math.max(this.timeMs, view.timeMs);
@@ -180,11 +184,13 @@ export class Core {
     );
   }
 
-  /** Numbers of the segments that may hold the record of `commit`; during replay from the index alone. */
+  /** Numbers of the segments that may hold the record of `commit`; during replay from the index and the record replayed. */
   holdersOf(commit: number): readonly number[] {
     if (this.log !== undefined) return this.segments.holders(commit);
-    const first = this.#segmentOf(commit);
-    const last = commit < this.index.commits ? this.#segmentOf(commit + 1) : this.endSegment;
+    const { replaying } = this;
+    const isReplaying = replaying?.commit === commit; // what it carries lies in itself, and the index does not know it yet
+    const first = isReplaying ? replaying!.segment : this.#segmentOf(commit);
+    const last = isReplaying ? replaying!.endSegment : commit < this.index.commits ? this.#segmentOf(commit + 1) : this.endSegment;
     const numbers: number[] = [];
     for (let number = first; number <= last; number++) numbers.push(number);
     return numbers;

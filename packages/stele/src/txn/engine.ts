@@ -327,7 +327,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
     const { core } = this;
-    if (applied.version === 0) return this.#withoutEffect(applied.timeMs);
+    if (applied.version === 0) return this.#withoutEffect(this.core.applied);
     const receipt: Receipt = {
       version: applied.version,
       timeMs: applied.timeMs,
@@ -340,16 +340,26 @@ class StoredEngine extends SightReader implements Engine, Committer {
     return promise;
   }
 
-  async #withoutEffect(timeMs: number): Promise<Commit> {
+  /** Nothing was written: the receipt of `version`, once that has reached the level its own commit asked for. */
+  async #withoutEffect(version: number): Promise<Commit> {
+    await this.core.group.reached(version);
+    return this.#receiptOf(version);
+  }
+
+  #receiptOf(version: number): Commit {
     const { core } = this;
-    const version = core.applied;
-    await core.group.reached(version);
-    return { version, timeMs, durability: core.durable >= version ? 'device' : 'kernel', checksum: 0, changed: 0 };
+    return { version, timeMs: core.timeOf(version), durability: core.durable >= version ? 'device' : 'kernel', checksum: 0, changed: 0 };
+  }
+
+  #withoutEffectNow(version: number): Commit {
+    this.core.group.reachNow();
+    return this.#receiptOf(version);
   }
 
   #settle(applied: Applied, durability: Durability | undefined): Commit {
     const { core } = this;
-    const version = applied.version === 0 ? core.applied : applied.version;
+    const { version } = applied;
+    if (version === 0) return this.#withoutEffectNow(core.applied);
     const receipt: Receipt = {
       version,
       timeMs: applied.timeMs,
@@ -403,7 +413,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
   commit(txn: EngineTransaction, options: CommitOptions | undefined): Promise<Commit> {
     try {
       const applied = this.#commitTransaction(txn, options);
-      return applied === undefined ? this.#readOnlyDone(txn.version) : this.#promise(applied, options?.durability);
+      return applied === undefined ? this.#withoutEffect(txn.version) : this.#promise(applied, options?.durability);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -411,8 +421,9 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   /** @internal */
   commitSync(txn: EngineTransaction, options: CommitOptions | undefined): Commit {
-    const applied = this.#commitTransaction(txn, options) ?? { version: 0, timeMs: txn.timeMs, checksum: 0, changed: 0 };
-    return this.#settle(applied, options?.durability);
+    const { version } = txn;
+    const applied = this.#commitTransaction(txn, options);
+    return applied === undefined ? this.#withoutEffectNow(version) : this.#settle(applied, options?.durability);
   }
 
   #commitTransaction(txn: EngineTransaction, options: CommitOptions | undefined): Applied | undefined {
@@ -427,13 +438,6 @@ class StoredEngine extends SightReader implements Engine, Committer {
     } finally {
       txn.abort();
     }
-  }
-
-  /** A read-only transaction resolves when what it saw has reached the level it was asked to. */
-  async #readOnlyDone(version: number): Promise<Commit> {
-    const { core } = this;
-    await core.group.reached(version);
-    return { version, timeMs: core.timeOf(version), durability: core.durable >= version ? 'device' : 'kernel', checksum: 0, changed: 0 };
   }
 
   // ---- time

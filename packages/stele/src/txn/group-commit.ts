@@ -109,6 +109,12 @@ export class GroupCommit {
     receipt.durability = this.durable >= commit ? 'device' : 'kernel';
   }
 
+  /** The blocking form of {@link reached}, for everything so far: what waits for the device is taken there. */
+  reachNow(): void {
+    this.writeNow();
+    if (this.#wanted > this.durable) this.syncNow();
+  }
+
   #want(commit: number, level: Durability): void {
     if (level === 'immediate') this.#wanted = commit;
     else this.#lazySync(level === 'debounced' ? this.#o.debounceMs : ASYNC_SYNC_MS);

@@ -178,6 +178,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
     },
     (view) => {
       if (view.commit > throughCommit) return;
+      core.replaying = view;
       applier.replay(view, old, room);
       index.append(view.commit, view.timeMs, view.assertedTimeMs, view.segment, view.offset);
       core.replayed(view);
