@@ -17,12 +17,19 @@ import { clearPage, commonWithPrefix, contiguousBytes, garbageBytes, prefixBytes
 import { appendRecords, commonPrefixOf, copyToScratch, measureRecords } from './rebuild.ts';
 import type { TreeState } from './state.ts';
 
+/** The usual slack, as a share of the page. */
+export const SLACK_SHARE = 1 / 16;
+
 /** Pages with fewer keys do not get a longer prefix from their content alone. */
 export const FEW_KEYS = 4;
 
 /**
  * Makes the page able to take the key with a record of `fixed + suffix + valueBytes` bytes by {@link openSlot}:
- * the key shares the page's prefix and the bytes are contiguous. False when the page must be split.
+ * the key shares the page's prefix and the bytes are contiguous. False when the page should be split.
+ *
+ * @param slack do not compact for less than this many free bytes afterwards: a page that full is soon compacted again,
+ *   each time for less (growing 1 M records from 100 to 140 bytes: 79 k compactions instead of 126 k, 6 % more splits).
+ *   0 after a split, when it must succeed.
  */
 export function makeRoom(
   tree: TreeState,
@@ -32,6 +39,7 @@ export function makeRoom(
   keyBytes: number,
   fixed: number,
   valueBytes: number,
+  slack: number,
 ): boolean {
   const pages = tree.pages;
   const base = frame * pages.pageBytes;
@@ -41,7 +49,8 @@ export function makeRoom(
     const bytes = pad4(fixed + keyBytes - oldPrefix + valueBytes) + SLOT_BYTES;
     const contiguous = contiguousBytes(pages, base);
     if (contiguous >= bytes) return true;
-    if (contiguous + garbageBytes(pages, base) < bytes) return false;
+    const room = contiguous + garbageBytes(pages, base) - bytes;
+    if (room < 0 || (room < slack && bytes <= slack)) return false;
   }
   const count = slotCount(pages, base);
   let prefix = commonPrefixOf(pages, base, 0, count, isLeaf);

@@ -31,7 +31,7 @@ import {
 import type { PageViews } from './page.ts';
 import { clearPage, headOf, openSlot, prefixBytesOf, recordAt, recordBytesOf, sharesPrefix, slotCount, slotKeyInto } from './page.ts';
 import { appendRecords } from './rebuild.ts';
-import { FEW_KEYS, lengthenPrefix, makeRoom } from './room.ts';
+import { FEW_KEYS, lengthenPrefix, makeRoom, SLACK_SHARE } from './room.ts';
 import type { TreeState } from './state.ts';
 import { change, changePath, isRightmost, pathBase } from './state.ts';
 import type { Summary } from './summary.ts';
@@ -102,7 +102,7 @@ export function splitLeaf(tree: TreeState, index: number, fixed: number, valueBy
   tree.separatorBytes = shared + 1;
   place.frame = isNewLeft ? frame : rightFrame;
   place.index = isNewLeft ? index : index - at;
-  invariant(makeRoom(tree, place.frame, true, key, keyBytes, fixed, valueBytes), 'half a page has no room after a split');
+  invariant(makeRoom(tree, place.frame, true, key, keyBytes, fixed, valueBytes, 0), 'half a page has no room after a split');
   return rightLpn;
 }
 
@@ -145,7 +145,7 @@ function insertChild(tree: TreeState, level: number, index: number, separatorByt
   const { pages } = tree;
   const frame = tree.pathFrame[level]!;
   const separator = tree.separators[(level - 1) & 1]!;
-  if (!makeRoom(tree, frame, false, separator, separatorBytes, INNER_SUFFIX, 0)) {
+  if (!makeRoom(tree, frame, false, separator, separatorBytes, INNER_SUFFIX, 0, pages.pageBytes * SLACK_SHARE)) {
     splitInner(tree, level, index, separatorBytes, lpn, summary);
     return;
   }
@@ -208,7 +208,7 @@ function splitInner(tree: TreeState, level: number, index: number, separatorByte
   truncate(pages, base, from, false);
   if (at !== index) {
     const target = index < at ? frame : rightFrame;
-    invariant(makeRoom(tree, target, false, separator, separatorBytes, INNER_SUFFIX, 0), 'half an inner page has no room after a split');
+    invariant(makeRoom(tree, target, false, separator, separatorBytes, INNER_SUFFIX, 0, 0), 'half an inner page has no room after a split');
     placeChild(pages, target * pages.pageBytes, index < at ? index : index - at, separator, separatorBytes, lpn, summary);
     noteInsert(tree, target, index < at ? index : index - at);
   }

@@ -24,7 +24,7 @@ import {
   recordAt,
   slotCount,
 } from './page.ts';
-import { lengthenPrefix, makeRoom } from './room.ts';
+import { lengthenPrefix, makeRoom, SLACK_SHARE } from './room.ts';
 import { growFirstLeaf, linkRight, noteInsert, type SplitPlace, splitLeaf } from './split.ts';
 import type { TreeState } from './state.ts';
 import { change, tightenPath, widenPath } from './state.ts';
@@ -117,7 +117,8 @@ function insertEntry(tree: TreeState, index: number, draft: EntryDraft, place: S
   place.frame = tree.pathFrame[0]!;
   place.index = index;
   let rightLpn = -1;
-  if (!makeRoom(tree, place.frame, true, key, keyBytes, fixed, valueBytes)) rightLpn = splitLeaf(tree, index, fixed, valueBytes, place);
+  if (!makeRoom(tree, place.frame, true, key, keyBytes, fixed, valueBytes, pages.pageBytes * SLACK_SHARE))
+    rightLpn = splitLeaf(tree, index, fixed, valueBytes, place);
 
   const frame = place.frame;
   const base = frame * pages.pageBytes;
