@@ -79,6 +79,33 @@ for (const style of ['sqlite', 'file'] as const) {
       rmSync(directory, { recursive: true });
     });
 
+    test('two reading processes share, a writer is refused while either lives, a reader while a writer does', async () => {
+      const directory = fresh();
+      const share = `
+        posixStorage(directory, { lock: '${style}' }).lock({ shared: true });
+        console.log('held');
+        setInterval(() => {}, 1000);`;
+      const one = child(directory, share);
+      const two = child(directory, share);
+      assert.deepEqual([await one.line(), await two.line()], ['held', 'held']);
+      const storage = posixStorage(directory, { lock: style });
+      assert.throws(() => storage.lock(), steleError('unavailable', 'LOCKED'));
+      storage.lock({ shared: true }).release();
+      one.process.kill('SIGKILL');
+      await one.ended;
+      assert.throws(() => storage.lock(), steleError('unavailable', 'LOCKED'), 'the second reader still lives');
+      two.process.kill('SIGKILL');
+      await two.ended;
+      storage.lock();
+      const script = `
+        try { posixStorage(directory, { lock: '${style}' }).lock({ shared: true }); console.log('taken'); }
+        catch (error) { console.log(error.code); }`;
+      assert.equal((await child(directory, script).ended).out, 'LOCKED\n', 'a reader beside the writer');
+      storage.close();
+      assert.equal((await child(directory, script).ended).out, 'taken\n');
+      rmSync(directory, { recursive: true });
+    });
+
     test('a process is refused while this one holds it, also after this one used its files', async () => {
       const directory = fresh();
       const storage = posixStorage(directory, { lock: style });

@@ -281,6 +281,22 @@ export function storageContract(name: string, make: () => StorageUnderTest | Pro
       again.close();
     });
 
+    scenario('lock() has one exclusive holder or many shared ones', (storage) => {
+      const first = storage.lock({ shared: true });
+      const second = storage.lock({ shared: true });
+      assert.throws(() => storage.lock(), steleError('unavailable', 'LOCKED'), 'a writer beside two readers');
+      first.release();
+      first.release();
+      assert.throws(() => storage.lock(), steleError('unavailable', 'LOCKED'), 'a writer beside one reader');
+      second.release();
+      const writer = storage.lock();
+      assert.throws(() => storage.lock({ shared: true }), steleError('unavailable', 'LOCKED'), 'a reader beside a writer');
+      writer.release();
+      storage.lock({ shared: true }).release();
+      storage.lock().release();
+      assert.deepEqual(storage.list(), []);
+    });
+
     scenario('lock() has one holder, says so, and is free after release() and after close()', (storage, { reopen }) => {
       const lock = storage.lock();
       assert.throws(() => storage.lock(), steleError('unavailable', 'LOCKED'));

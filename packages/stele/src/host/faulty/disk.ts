@@ -6,6 +6,7 @@
  * Specification: spec/host.md, "Faulty host".
  */
 
+import { Holders } from '../holders.ts';
 import { BLOCK_BYTES, type Blocks } from '../memory/blocks.ts';
 import { type Change, Inode, applyChange } from './inode.ts';
 import { contentsAfterCut, namesAfterCut } from './power-loss.ts';
@@ -34,7 +35,7 @@ export class Disk {
   #nameChanges: NameChange[] = [];
   #lastSequence = 0;
   #lastWriter = 0;
-  holder: object | undefined;
+  readonly holders = new Holders();
   /** Processes this disk has seen. */
   bootCount = 0;
   readonly misplaced: Misplacement[] = [];

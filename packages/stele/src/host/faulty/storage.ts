@@ -10,7 +10,7 @@
 
 import { invariant } from '../../base/errors.ts';
 import { crc32 } from '../../base/crc32.ts';
-import { locked, notFound } from '../failures.ts';
+import { notFound } from '../failures.ts';
 import { checkFileName, isFileName } from '../names.ts';
 import type { ExclusionLock, OpenFileOptions, Storage, StorageFile, SyncStyle } from '../storage.ts';
 import { Disk, type Misplacement } from './disk.ts';
@@ -92,17 +92,14 @@ export class FaultyStorage implements Storage {
     this.#process.syncDirectory();
   }
 
-  lock(): ExclusionLock {
+  lock(options: { readonly shared?: boolean } = {}): ExclusionLock {
     this.#process.note('lock', '');
-    if (this.#disk.holder !== undefined) throw locked('the faulty storage', 'another database of this machine');
-    const token = {};
-    this.#disk.holder = token;
-    return { release: () => this.#release(token) };
+    return this.#disk.holders.take('the faulty storage', options.shared === true);
   }
 
   /** Frees the lock; unlike a crash it changes nothing else. */
   close(): void {
-    if (this.#process.end === undefined) this.#disk.holder = undefined;
+    if (this.#process.end === undefined) this.#disk.holders.clear();
   }
 
   // ---- what happened
@@ -207,7 +204,7 @@ export class FaultyStorage implements Storage {
   /** Kills the process, if it was not; the next one finds everything written, and the lock free. */
   killProcess(options: FaultyOptions = {}): FaultyStorage {
     this.#process.stop('killed');
-    this.#disk.holder = undefined;
+    this.#disk.holders.clear();
     return this.#successor(this.#disk, options.seed ?? this.#process.prng.u32(), options);
   }
 
@@ -219,10 +216,6 @@ export class FaultyStorage implements Storage {
   #successor(disk: Disk, seed: number, options: FaultyOptions): FaultyStorage {
     const { settings, capacityBytes } = this.#process;
     return new FaultyStorage(disk, inherited({ ...settings, capacityBytes }, seed, options));
-  }
-
-  #release(token: object): void {
-    if (this.#disk.holder === token) this.#disk.holder = undefined;
   }
 
   #inode(name: string): Inode {

@@ -10,7 +10,8 @@
  */
 
 import { SteleError, invariant } from '../../base/errors.ts';
-import { closed, locked, noPermission, notFound } from '../failures.ts';
+import { closed, noPermission, notFound } from '../failures.ts';
+import { Holders } from '../holders.ts';
 import { checkFileName, isFileName } from '../names.ts';
 import type { ExclusionLock, OpenFileOptions, Storage, StorageFile } from '../storage.ts';
 import { Blocks } from './blocks.ts';
@@ -26,7 +27,7 @@ export class MemoryStorage implements Storage {
   readonly syncStyle = 'barrier';
   readonly #files = new Map<string, Blocks>();
   readonly #open = new Set<MemoryFile>();
-  #holder: object | undefined;
+  readonly #holders = new Holders();
 
   list(): string[] {
     return [...this.#files.keys()].sort();
@@ -56,20 +57,13 @@ export class MemoryStorage implements Storage {
 
   syncDirectory(): void {}
 
-  lock(): ExclusionLock {
-    if (this.#holder !== undefined) throw locked('the memory storage', 'another database of this process');
-    const token = {};
-    this.#holder = token;
-    return {
-      release: () => {
-        if (this.#holder === token) this.#holder = undefined;
-      },
-    };
+  lock(options: { readonly shared?: boolean } = {}): ExclusionLock {
+    return this.#holders.take('the memory storage', options.shared === true);
   }
 
   close(): void {
     for (const file of this.#open) file.close();
-    this.#holder = undefined;
+    this.#holders.clear();
   }
 }
 

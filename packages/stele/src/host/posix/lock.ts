@@ -1,7 +1,8 @@
 /**
- * One holder per directory: an exclusive transaction on the empty `lock.db` through node:sqlite.
+ * One writer or many readers per directory: a transaction on the empty `lock.db` through node:sqlite.
  *
- * SQLite takes a real POSIX lock on the file, so it dies with its holder, also by kill -9, and a stopped holder keeps it.
+ * SQLite takes a real POSIX lock on the file, so it dies with its holder, also by kill -9, and a stopped holder keeps it:
+ * the writer an exclusive transaction, a reader a deferred one that has read (SQLite's SHARED lock lasts to its end).
  * `lock.owner` beside it names the holder, for the refusal's message only; nothing is decided by it.
  *
  * Invariants
@@ -20,7 +21,7 @@ import { join } from 'node:path';
 import { SteleError } from '../../base/errors.ts';
 import { ioError, locked, noPermission } from '../failures.ts';
 import type { ExclusionLock } from '../storage.ts';
-import { takePidLock } from './pid-lock.ts';
+import { takePidLock, takePidReaderLock } from './pid-lock.ts';
 
 export type LockStyle = 'sqlite' | 'file';
 
@@ -30,7 +31,7 @@ const BUSY = 5;
 const REFUSED = new Set([3 /* PERM */, 8 /* READONLY */, 14 /* CANTOPEN */, 23 /* AUTH */]);
 
 interface Sqlite {
-  readonly DatabaseSync: new (path: string) => { exec(sql: string): void; close(): void };
+  readonly DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => { exec(sql: string): void; close(): void };
 }
 
 /**
@@ -38,25 +39,19 @@ interface Sqlite {
  *
  * @throws {SteleError} `unavailable` LOCKED, `denied` PERMISSION, `unavailable` IO_ERROR
  */
-export function takeLock(directory: string, style: LockStyle | 'auto'): ExclusionLock {
+export function takeLock(directory: string, style: LockStyle | 'auto', isShared: boolean): ExclusionLock {
   const sqlite = style === 'file' ? undefined : loadSqlite();
-  if (sqlite !== undefined) return takeSqliteLock(directory, sqlite);
+  if (sqlite !== undefined) return takeSqliteLock(directory, sqlite, isShared);
   if (style === 'sqlite') throw ioError('lock', directory, { cause: new Error('node:sqlite is missing') });
-  return takePidLock(directory);
+  return isShared ? takePidReaderLock(directory) : takePidLock(directory);
 }
 
-function takeSqliteLock(directory: string, sqlite: Sqlite): ExclusionLock {
-  let database: InstanceType<Sqlite['DatabaseSync']> | undefined;
-  try {
-    database = new sqlite.DatabaseSync(join(directory, 'lock.db'));
-    database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
-  } catch (cause) {
-    database?.close();
-    throw refusal(directory, cause);
-  }
+function takeSqliteLock(directory: string, sqlite: Sqlite, isShared: boolean): ExclusionLock {
+  const database = begin(directory, sqlite, isShared);
   const ownerPath = join(directory, OWNER);
+  const words = `process ${process.pid}${isShared ? ', reading' : ''}, since ${new Date().toISOString()}\n`;
   try {
-    writeFileSync(ownerPath, `process ${process.pid}, since ${new Date().toISOString()}\n`, { mode: 0o600 });
+    writeFileSync(ownerPath, words, { mode: 0o600 });
   } catch {
     // Only an explanation for others; the lock holds without it.
   }
@@ -67,7 +62,7 @@ function takeSqliteLock(directory: string, sqlite: Sqlite): ExclusionLock {
       const closing = held;
       held = undefined;
       try {
-        unlinkSync(ownerPath);
+        if (!isShared || readFileSync(ownerPath, 'utf8') === words) unlinkSync(ownerPath);
       } catch {
         // As above.
       }
@@ -76,8 +71,41 @@ function takeSqliteLock(directory: string, sqlite: Sqlite): ExclusionLock {
   };
 }
 
+/** Opens `lock.db` and takes the kernel's lock on it. */
+function begin(directory: string, sqlite: Sqlite, isShared: boolean): InstanceType<Sqlite['DatabaseSync']> {
+  const path = join(directory, 'lock.db');
+  const attempt = (readOnly: boolean): InstanceType<Sqlite['DatabaseSync']> => {
+    let database: InstanceType<Sqlite['DatabaseSync']> | undefined;
+    try {
+      database = new sqlite.DatabaseSync(path, { readOnly });
+      database.exec(`PRAGMA journal_mode=MEMORY; ${isShared ? 'BEGIN; SELECT count(*) FROM sqlite_master' : 'BEGIN EXCLUSIVE'}`);
+      return database;
+    } catch (cause) {
+      database?.close();
+      throw cause;
+    }
+  };
+  try {
+    return attempt(false);
+  } catch (cause) {
+    // A reader may be allowed to read only; the lock file is there if there ever was a writer.
+    if (isShared && REFUSED.has(codeOfSqlite(cause))) {
+      try {
+        return attempt(true);
+      } catch {
+        // The first refusal says more.
+      }
+    }
+    throw refusal(directory, cause);
+  }
+}
+
+function codeOfSqlite(cause: unknown): number {
+  return ((cause as { errcode?: number }).errcode ?? 0) & 0xff;
+}
+
 function refusal(directory: string, cause: unknown): SteleError {
-  const code = ((cause as { errcode?: number }).errcode ?? 0) & 0xff;
+  const code = codeOfSqlite(cause);
   if (code === BUSY) {
     const holder = readOwner(directory);
     return locked(directory, holder, { cause, detail: { pid: Number(holder?.match(/\d+/)?.[0]) || undefined } });

@@ -1,7 +1,8 @@
 /**
  * Exclusion without a kernel lock: a file that says who holds the directory, for Nodes without node:sqlite.
  *
- *   lock.pid   JSON { host, boot, namespace, pid, startTime, token }
+ *   lock.pid              the writer: JSON { host, boot, namespace, pid, startTime, token }
+ *   lock.reader-<token>   one for each reader: the same
  *
  * Invariants
  * - A lock file appears complete or not at all: written under another name, then linked (link fails if the name exists).
@@ -9,19 +10,23 @@
  *   pid namespace while no process of that pid and start time exists. Doubt means refused.
  * - Take-over happens only while holding a second exclusive name, made from the dead holder's token, and after reading
  *   the lock file again under it: of several who judge the same holder dead one wins, and nobody replaces the winner.
+ * - A reader and a writer each put their own file in place first and look for the other's then, so of two that come at once
+ *   at least one is refused (perhaps both). Files of the provably gone count as absent.
  * - If a process dies inside a take-over (microseconds), its second name stays: refused, saying which file to delete.
  *
  * Specification: spec/host.md, "Exclusion".
  */
 
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SteleError } from '../../base/errors.ts';
 import { locked } from '../failures.ts';
 import type { ExclusionLock } from '../storage.ts';
 import { codeOf, fromSystem } from './errors.ts';
+
+const READER = 'lock.reader-';
 
 /** Who holds a directory. Empty strings where the platform does not tell. */
 interface Owner {
@@ -46,6 +51,12 @@ export function takePidLock(directory: string): ExclusionLock {
   } finally {
     remove(draft);
   }
+  try {
+    refuseReaders(directory);
+  } catch (error) {
+    remove(path);
+    throw error;
+  }
   let isHeld = true;
   return {
     release() {
@@ -53,6 +64,39 @@ export function takePidLock(directory: string): ExclusionLock {
       isHeld = false;
     },
   };
+}
+
+/** Together with other readers. @throws {SteleError} `unavailable` LOCKED while there is a writer */
+export function takePidReaderLock(directory: string): ExclusionLock {
+  const own = describeSelf();
+  const path = join(directory, READER + own.token);
+  const draft = join(directory, `lock.draft-${own.token}`);
+  try {
+    writeFileSync(draft, JSON.stringify(own), { flag: 'wx', mode: 0o600 });
+    tryLink(draft, path);
+    const writer = join(directory, 'lock.pid');
+    const holder = readOwner(writer);
+    if (holder === undefined ? existsSync(writer) : !isGone(holder)) {
+      remove(path);
+      throw holder === undefined ? locked(directory, `an unreadable ${writer}`) : refusal(directory, holder);
+    }
+  } catch (error) {
+    throw error instanceof SteleError ? error : fromSystem('lock', directory, error);
+  } finally {
+    remove(draft);
+  }
+  return { release: () => remove(path) };
+}
+
+function refuseReaders(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(READER)) continue;
+    const path = join(directory, name);
+    const reader = readOwner(path);
+    if (reader !== undefined && isGone(reader)) remove(path);
+    else if (reader !== undefined) throw refusal(directory, reader);
+    else if (existsSync(path)) throw locked(directory, `an unreadable ${path}`);
+  }
 }
 
 /** Replaces a dead holder's file by `draft`, or refuses. */

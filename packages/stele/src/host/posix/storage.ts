@@ -51,7 +51,7 @@ export class PosixStorage implements Storage {
   readonly #options: PosixStorageOptions;
   readonly #thread: SyncThread;
   #syncStyle: SyncStyle | undefined;
-  #lock: ExclusionLock | undefined;
+  readonly #locks = new Set<ExclusionLock>();
 
   constructor(directory: string, options: PosixStorageOptions) {
     this.directory = resolve(directory);
@@ -132,11 +132,18 @@ export class PosixStorage implements Storage {
     syncNames(this.directory);
   }
 
-  lock(): ExclusionLock {
+  lock(options: { readonly shared?: boolean } = {}): ExclusionLock {
     makeDirectory(this.directory);
+    const taken = takeLock(this.directory, this.#options.lock ?? 'auto', options.shared === true);
+    const lock: ExclusionLock = {
+      release: () => {
+        taken.release();
+        this.#locks.delete(lock);
+      },
+    };
     // Kept here: a lock whose object is collected would be freed by the collector.
-    this.#lock = takeLock(this.directory, this.#options.lock ?? 'auto');
-    return this.#lock;
+    this.#locks.add(lock);
+    return lock;
   }
 
   transfer(): PosixTransfer {
@@ -145,8 +152,7 @@ export class PosixStorage implements Storage {
 
   close(): void {
     this.#thread.close();
-    this.#lock?.release();
-    this.#lock = undefined;
+    for (const lock of this.#locks) lock.release();
   }
 
   #path(name: string): string {
