@@ -63,7 +63,7 @@ export class Frames {
   readonly owner: Uint8Array;
   /** Level of the tree page, 0 for anything else. */
   readonly level: Uint8Array;
-  /** Version words for other threads: odd while the frame changes or is being filled; another number for every content. */
+  /** Version words for other threads: odd while the frame changes, is being filled or belongs to nobody; another number for every content. */
   readonly versions: Int32Array;
   readonly counters: FrameCounters = { evictions: 0, clockSteps: 0 };
   /** Frames with `dirty` 1. */
@@ -123,7 +123,7 @@ export class Frames {
       if (frame < 0) throw cacheFull(this.frameCount);
     }
     this.owner[frame] = OWNER_FILLING;
-    Atomics.add(this.versions, frame, 1);
+    this.#turnOdd(frame);
     return frame;
   }
 
@@ -148,9 +148,9 @@ export class Frames {
     return true;
   }
 
-  /** The frame belongs to nobody again. The caller has forgotten it. */
+  /** The frame belongs to nobody again, and its version word is odd. The caller has forgotten it. */
   giveBack(frame: number): void {
-    if (this.owner[frame] === OWNER_FILLING) Atomics.add(this.versions, frame, 1);
+    this.#turnOdd(frame);
     this.markClean(frame);
     this.setFrozen(frame, FROZEN_NOT);
     this.ref[frame] = 0;
@@ -178,6 +178,11 @@ export class Frames {
     if (state === FROZEN_DIRTY || state === FROZEN_WRITTEN) this.heldCount++;
   }
 
+  /** Readers of other threads turn away until {@link publish}. */
+  #turnOdd(frame: number): void {
+    if ((this.versions[frame]! & 1) === 0) Atomics.add(this.versions, frame, 1);
+  }
+
   /** Evicts what the clock finds and returns the frame, or −1 after two fruitless rounds. The frame is not given back. */
   #runClock(): number {
     const { ref, dirty, frozen, pins, owner, frameCount } = this;
@@ -195,6 +200,8 @@ export class Frames {
       if (kind === OWNER_NONE || kind === OWNER_FILLING) continue;
       const answerable = this.#owners[kind]!;
       if (!answerable.mayEvict(frame)) continue;
+      // Before the owner forgets it: a thread that still reads the frame must not follow names given to others since.
+      this.#turnOdd(frame);
       answerable.evicted(frame);
       owner[frame] = OWNER_NONE;
       this.counters.evictions++;

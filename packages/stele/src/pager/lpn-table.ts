@@ -48,9 +48,19 @@ export class LpnTable {
     this.frameOf = new Int32Array(fixedMemory(capacity * 4));
     this.state = new Uint8Array(capacity);
     this.level = new Uint8Array(capacity);
-    this.checksum = new Uint32Array(capacity);
-    this.#placeLow = new Uint32Array(capacity);
-    this.#placeHigh = new Uint16Array(capacity);
+    this.checksum = new Uint32Array(fixedMemory(capacity * 4));
+    this.#placeLow = new Uint32Array(fixedMemory(capacity * 4));
+    this.#placeHigh = new Uint16Array(fixedMemory(capacity * 2));
+  }
+
+  /** The arrays other threads read: where a page is in memory, and where it lies on disk. */
+  shared(): {
+    readonly frameOf: Int32Array;
+    readonly placeLow: Uint32Array;
+    readonly placeHigh: Uint16Array;
+    readonly checksum: Uint32Array;
+  } {
+    return { frameOf: this.frameOf, placeLow: this.#placeLow, placeHigh: this.#placeHigh, checksum: this.checksum };
   }
 
   get available(): number {

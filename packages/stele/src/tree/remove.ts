@@ -33,7 +33,7 @@ import {
 } from './page.ts';
 import { appendRecords, copyToScratch, measureRecords } from './rebuild.ts';
 import type { TreeState } from './state.ts';
-import { change, pathBase, tightenPath, widenPath } from './state.ts';
+import { change, pathBase, releasePage, tightenPath, widenPath } from './state.ts';
 import { childLpnAt, summarize, writeSummary } from './summary.ts';
 
 const MERGE_BELOW = 0.35;
@@ -121,7 +121,7 @@ function mergeChildren(tree: TreeState, level: number, leftIndex: number): boole
   writeSummary(pages, leftRecord, summaryLeft);
   if (isLeaf && tree.leafCount > 0) tree.leafCount--;
   tree.counters.merges++;
-  pages.release(rightLpn);
+  releasePage(tree, rightLpn);
   removeChild(tree, level + 1, leftIndex + 1);
   mergeIfSparse(tree, level + 1);
   return true;
@@ -157,13 +157,14 @@ function dropPage(tree: TreeState, level: number): void {
     if (tree.leafCount > 0) tree.leafCount--;
     tree.counters.emptied++;
   }
-  pages.release(lpn);
+  // The parent first: a thread must not take the page for one that merely is not in memory.
+  if (level + 1 < tree.height) change(tree, tree.pathFrame[level + 1]!);
+  releasePage(tree, lpn);
   if (level + 1 === tree.height) {
     tree.rootLpn = NO_PAGE;
     tree.height = 0;
     return;
   }
-  change(tree, tree.pathFrame[level + 1]!);
   removeChild(tree, level + 1, tree.pathIndex[level + 1]!);
   if (slotCount(pages, pathBase(tree, level + 1)) === 0) {
     dropPage(tree, level + 1);
@@ -207,7 +208,7 @@ function collapseRoot(tree: TreeState): void {
     const frame = pages.frameOf[tree.rootLpn]!;
     if (frame < 0 || slotCount(pages, frame * pages.pageBytes) !== 1) return;
     const child = childLpnAt(pages, recordAt(pages, frame * pages.pageBytes, 0));
-    pages.release(tree.rootLpn);
+    releasePage(tree, tree.rootLpn);
     tree.rootLpn = child;
     tree.height--;
     tree.counters.rootCollapses++;

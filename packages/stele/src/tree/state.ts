@@ -32,6 +32,16 @@ export interface TreeCounters {
   rootCollapses: number;
 }
 
+/** What threads that read the tree must know of it as a whole. Calls come in the order changing, (rootGoes), moved, changed. */
+export interface TreeWatcher {
+  /** Pages are about to change: ranks do not add up until {@link changed}. */
+  changing(): void;
+  /** The root is about to be released: no descent may start until {@link moved}. */
+  rootGoes(): void;
+  moved(rootLpn: number, height: number): void;
+  changed(): void;
+}
+
 export class TreeState {
   readonly pages: PageSource;
   rootLpn: number;
@@ -66,6 +76,10 @@ export class TreeState {
   readonly lastInsert: Int16Array;
   readonly insertRun: Uint8Array;
 
+  /** Told of every change while other threads read the tree. */
+  watcher: TreeWatcher | undefined;
+  /** An operation has begun to change pages (shared mode only). */
+  isChanging = false;
   private readonly openFrames = new Int32Array(4 * (LEVEL_MAX + 2));
   private openCount = 0;
 
@@ -101,16 +115,32 @@ export class TreeState {
   /** Opens a frame's version word once per operation (shared mode only). */
   openFrame(frame: number): void {
     for (let i = 0; i < this.openCount; i++) if (this.openFrames[i] === frame) return;
+    this.beginShared();
     this.openFrames[this.openCount++] = frame;
     this.pages.beginChange(frame);
   }
 
-  closeFrames(): void {
-    while (this.openCount > 0) this.pages.endChange(this.openFrames[--this.openCount]!);
+  /** The page in this frame leaves the tree: its word stays odd, for the frame may at once become another page's. */
+  forgetFrame(frame: number): void {
+    for (let i = 0; i < this.openCount; i++) {
+      if (this.openFrames[i] !== frame) continue;
+      this.openFrames[i] = this.openFrames[--this.openCount]!;
+      return;
+    }
   }
 
-  get hasOpenFrames(): boolean {
-    return this.openCount > 0;
+  beginShared(): void {
+    if (this.isChanging) return;
+    this.isChanging = true;
+    this.watcher?.changing();
+  }
+
+  /** The root is published before the frames of the old one can be read again. */
+  closeFrames(): void {
+    this.isChanging = false;
+    this.watcher?.moved(this.rootLpn, this.height);
+    while (this.openCount > 0) this.pages.endChange(this.openFrames[--this.openCount]!);
+    this.watcher?.changed();
   }
 }
 
@@ -128,7 +158,19 @@ export function changePath(tree: TreeState): void {
 
 /** The operation's changes are complete: other threads may look again. */
 export function endChanges(tree: TreeState): void {
-  if (tree.hasOpenFrames) tree.closeFrames();
+  if (tree.isChanging) tree.closeFrames();
+}
+
+/** Lets a page of the tree go; whatever led to it was announced as changed before. */
+export function releasePage(tree: TreeState, lpn: number): void {
+  const { pages } = tree;
+  if (pages.shared) {
+    tree.beginShared();
+    if (lpn === tree.rootLpn) tree.watcher?.rootGoes();
+    const frame = pages.frameOf[lpn]!;
+    if (frame >= 0) tree.forgetFrame(frame);
+  }
+  pages.release(lpn);
 }
 
 /** First byte of the path's page at a level. */

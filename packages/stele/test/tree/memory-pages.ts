@@ -164,6 +164,7 @@ export class MemoryPages implements PageSource {
   #seat(lpn: number, frame: number): void {
     this.frameOf[lpn] = frame;
     this.lpnOf[frame] = lpn;
+    if (this.versions[frame]! % 2 !== 0) this.versions[frame]!++;
     this.ref[frame] = 1;
   }
 
@@ -172,6 +173,8 @@ export class MemoryPages implements PageSource {
     if (this.#poison) this.u8.fill(0xa5, base, base + this.pageBytes);
     this.frameOf[lpn] = -1;
     this.lpnOf[frame] = -1;
+    // As in the real cache: odd while the frame belongs to nobody.
+    if (this.versions[frame]! % 2 === 0) this.versions[frame]!++;
     this.dirty[frame] = 0;
     this.#freeFrames.push(frame);
   }
