@@ -66,8 +66,8 @@ export interface Rival {
   readonly sharedOpen: boolean;
   /** Everything is at device level and background work is done as far as the engine tells. */
   settle(): undefined | Promise<unknown>;
-  /** What must be done once after the bulk load, instead of `close`. */
-  readonly closeLoaded?: () => Promise<unknown>;
+  /** Entries per batch when the loaded set is made; default 1,000. */
+  readonly loadBatch?: number;
   close(): undefined | Promise<unknown>;
 }
 

@@ -22,8 +22,9 @@ export interface SessionOptions {
 
 async function fill(rival: Rival, settings: Settings): Promise<void> {
   const order = shuffledIndexes(settings.keys, settings.seed);
-  for (let at = 0; at < order.length; at += 1000) {
-    const some = Array.from(order.subarray(at, at + 1000));
+  const size = rival.loadBatch ?? 1000;
+  for (let at = 0; at < order.length; at += size) {
+    const some = Array.from(order.subarray(at, at + size));
     const pending = rival.batch(
       some.map((index) => keyOf(2 * index)),
       some.map((index) => textOf(index)),
@@ -43,8 +44,7 @@ export async function ensureLoaded(engine: RivalName, settings: Settings, root: 
   const rival = await open({ directory, durability: 'async', cacheBytes: settings.cacheBytes });
   await fill(rival, settings);
   await rival.settle();
-  if (rival.closeLoaded !== undefined) await rival.closeLoaded();
-  else await rival.close();
+  await rival.close();
 }
 
 export class Session {
