@@ -23,6 +23,7 @@ import type { Accelerator } from '../tree/accelerator.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { KeptState } from './kept-blob.ts';
+import { appendKeptMark } from './kept-mark.ts';
 import type { Settings } from './options.ts';
 import type { Pins } from './pins.ts';
 import { WriteWindow } from './read-set.ts';
@@ -172,15 +173,33 @@ export class Core {
     this.segments = new SegmentMap(log);
   }
 
-  /** Puts new retention rules in force. @throws {SteleError} `invalid` RETENTION_RULES */
+  /** Puts new retention rules in force, in the log first. @throws {SteleError} `invalid` RETENTION_RULES; `unavailable` DISK_FULL */
   changeRetention(rules: RetentionRules): void {
-    this.retention.setRules(rules, this.applied);
-    const isTracking = this.retention.ranges.some((range) => range.historyMs !== Number.POSITIVE_INFINITY);
+    const { retention } = this;
+    const before = retention.ranges;
+    retention.setRules(rules, this.applied);
+    this.#rebaseSegmentUse();
+    if (this.settings.readOnly) return;
+    try {
+      appendKeptMark(this);
+    } catch (error) {
+      retention.adopt(before);
+      this.#rebaseSegmentUse();
+      throw error;
+    }
+    this.isKeptChanged = true;
+  }
+
+  /** Rules or kept ranges changed since opening: closing must write them. */
+  isKeptChanged = false;
+
+  #rebaseSegmentUse(): void {
+    const { ranges } = this.retention;
     this.segmentUse.rebase(
-      this.retention.ranges.length,
+      ranges.length,
       this.segments.list.map((segment) => segment.number),
       this.applied,
-      isTracking,
+      ranges.some((range) => range.historyMs !== Number.POSITIVE_INFINITY),
     );
   }
 

@@ -584,7 +584,11 @@ class StoredEngine extends SightReader implements Engine, Committer {
     const { core } = this;
     await core.group.sync();
     const isUnchanged =
-      core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.pageFile.meta.isCleanClose && core.log.cleanlyClosed;
+      !core.isKeptChanged &&
+      core.flushedCommit === core.applied &&
+      core.pages.dirtyCount === 0 &&
+      core.pageFile.meta.isCleanClose &&
+      core.log.cleanlyClosed;
     await this.#flusher.settle();
     if (isUnchanged || core.status !== 'open') return;
     core.status = 'closing';

@@ -106,6 +106,7 @@ export class Flusher {
     this.#commit = core.applied;
     this.bytesSince = 0;
     this.#looseNow = Number.POSITIVE_INFINITY;
+    this.#tombstonesNow = core.tombstonesFrom;
     const frozen: FlushedTree = {
       rootLpn: core.tree.rootLpn,
       height: core.tree.height,
@@ -210,7 +211,7 @@ export class Flusher {
   }
 
   #end() {
-    const { log, retention, segmentUse, sweptTimeMs, removedTimeMs, tombstonesFrom, epoch } = this.#core;
+    const { log, retention, segmentUse, sweptTimeMs, removedTimeMs, epoch } = this.#core;
     return {
       durableSegment: log.durableSegment,
       durableOffset: log.durableOffset,
@@ -220,7 +221,8 @@ export class Flusher {
         ranges: retention.ranges,
         sweptTimeMs,
         removedTimeMs,
-        tombstonesFrom,
+        // Of the frozen tree: what was swept since is still in it.
+        tombstonesFrom: this.#tombstonesNow,
         looseLargeFrom: this.#looseNow,
         headersThrough: this.#core.headersThrough,
         isTracking: segmentUse.isTracking,
@@ -236,11 +238,21 @@ export class Flusher {
     core.flushedCommit = this.#commit;
     this.#looseBefore = Math.min(this.#looseNow, this.#looseOfOlder);
     this.#looseOfOlder = this.#looseNow;
+    this.#tombstonesBefore = Math.min(this.#tombstonesNow, this.#tombstonesOfOlder);
+    this.#tombstonesOfOlder = this.#tombstonesNow;
     this.lastMs = core.host.clock.monotonicMs() - started;
     this.onFlushed();
   }
 
   #looseOfOlder = 0;
+  #tombstonesNow = Number.POSITIVE_INFINITY;
+  #tombstonesBefore = 0;
+  #tombstonesOfOlder = 0;
+
+  /** Oldest tombstone in the tree of one of the two metas: a crash brings it back, and sweeping it takes its record. */
+  get tombstonesFrom(): number {
+    return this.#tombstonesBefore;
+  }
 
   /** Segments with commits from here on hold large values that a meta's pages refer to. */
   get looseLargeFrom(): number {

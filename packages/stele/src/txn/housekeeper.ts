@@ -22,6 +22,7 @@ import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import type { Flusher } from './flusher.ts';
 import type { HeaderWriter } from './header-writer.ts';
+import { appendKeptMark } from './kept-mark.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import type { Room } from './room.ts';
 import { PinnedView } from './view.ts';
@@ -91,7 +92,7 @@ export class Housekeeper {
     if (core.mayExpire) await this.#slices(this.#sweepExpired());
     if (core.tombstonesFrom <= core.applied) await this.#slices(this.#sweepTombstones());
     await this.#headers.advance();
-    this.dropSegments();
+    await this.#dropSegments();
     if (core.log.prepareSpare(SPARE_BYTES)) core.log.prepareSpare(SPARE_BYTES);
   }
 
@@ -231,29 +232,48 @@ export class Housekeeper {
     return true;
   }
 
-  /** Lets go of every segment nobody needs. */
-  dropSegments(): void {
+  /** Lets go of every segment nobody needs. What is then no longer kept is said on the device before. */
+  async #dropSegments(): Promise<void> {
     const core = this.#core;
-    const { log, retention, pageFile, settings } = core;
-    if (!core.segmentUse.isTracking) return;
+    const free = new Set(this.#freeSegments());
+    if (free.size === 0) return;
+    appendKeptMark(core);
+    try {
+      core.group.writeNow();
+      core.log.writeGroup();
+      await core.log.sync();
+    } catch (error) {
+      throw core.group.fail(error);
+    }
+    if (core.status !== 'open') return;
+    core.isKeptChanged = true;
+    for (const number of this.#freeSegments()) {
+      if (!free.has(number)) continue;
+      core.log.dropSegment(number);
+      core.segmentUse.forget(number);
+      core.counters.segmentsDropped++;
+    }
+    core.segments.refresh();
+  }
+
+  /** Segments in which nothing is kept or referred to, now. */
+  #freeSegments(): number[] {
+    const core = this.#core;
+    const { retention, pageFile, settings } = core;
+    const free: number[] = [];
+    if (!core.segmentUse.isTracking || core.segmentPins > 0) return free;
     const olderMeta = pageFile.olderMeta ?? pageFile.meta;
     const replayFrom = Math.min(pageFile.meta.logSegment, olderMeta.logSegment);
-    const logRetention = settings.logRetention ?? retention.historyMsMax;
-    const timeFloor = core.nowMs() - logRetention;
-    let isDropped = false;
+    const timeFloor = core.nowMs() - (settings.logRetention ?? retention.historyMsMax);
+    const tombstonesFrom = Math.min(core.tombstonesFrom, this.#flusher.tombstonesFrom);
     for (const segment of core.segments.list) {
       if (segment.number >= replayFrom || !segment.sealed) break;
       if (segment.lastCommit > core.headersThrough) break;
       if (segment.lastCommit >= segment.firstCommit && core.timeOf(segment.lastCommit) > timeFloor) break;
-      if (segment.lastCommit >= this.#flusher.looseLargeFrom) break;
-      if (segment.lastCommit >= core.tombstonesFrom || core.segmentPins > 0) break;
-      if (!core.segmentUse.isFree(segment.number, (range) => retention.floorOf(range, core.applied))) continue;
-      log.dropSegment(segment.number);
-      core.segmentUse.forget(segment.number);
-      isDropped = true;
-      core.counters.segmentsDropped++;
+      if (segment.lastCommit >= this.#flusher.looseLargeFrom || segment.lastCommit >= tombstonesFrom) break;
+      if (core.segmentUse.isFree(segment.number, (range) => retention.floorOf(range, core.applied))) free.push(segment.number);
     }
-    if (isDropped) core.segments.refresh();
+    return free;
   }
 }
 

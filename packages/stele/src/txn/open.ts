@@ -27,6 +27,7 @@ import { Tree } from '../tree/tree.ts';
 import { Applier } from './applier.ts';
 import { Core } from './core.ts';
 import { decodeKept, type KeptState } from './kept-blob.ts';
+import { replayKeptMark } from './kept-mark.ts';
 import { PAGE_SIZE_DEFAULT, type Settings } from './options.ts';
 import { Pins } from './pins.ts';
 import { ReplayRoom } from './replay-room.ts';
@@ -140,9 +141,9 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const tree = new Tree(pages, { rootLpn, height: meta.height, liveCount: meta.liveCount, leafCount: meta.leafCount, accelerator });
   const kept = readKept(pageFile, meta);
   const pins = new Pins();
-  const historyMs = settings.historyRetention ?? kept?.ranges[0]?.historyMs ?? Number.POSITIVE_INFINITY;
-  const retention = new Retention(pins, historyMs, kept?.ranges);
-  const segmentUse = new SegmentUse(retention.ranges.length, kept?.isTracking ?? historyMs !== Number.POSITIVE_INFINITY);
+  // What the options ask for comes after the replay, through the log like every change of rules.
+  const retention = new Retention(pins, Number.POSITIVE_INFINITY, kept?.ranges);
+  const segmentUse = new SegmentUse(retention.ranges.length, kept?.isTracking === true);
   for (const row of kept?.segmentUse ?? [])
     for (let range = 0; range < row.newest.length; range++)
       if (row.newest[range]! >= 0) segmentUse.note(row.segment, range, row.newest[range]!);
@@ -175,6 +176,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
       knownDurable: { segment: meta.durableSegment, offset: meta.durableOffset },
       segments: segmentTable.pages === 0 ? [] : Log.decodeSegmentTable(readBlob(pageFile, segmentTable)),
       readOnly: settings.readOnly,
+      visitMark: (kind, _commit, _timeMs, body) => replayKeptMark(core, kind, body),
     },
     (view) => {
       if (view.commit > throughCommit) return;

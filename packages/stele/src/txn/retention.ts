@@ -78,6 +78,14 @@ export class Retention {
       throw new SteleError('invalid', 'RETENTION_RULES', `${this.#ranges.length} kept ranges, at most ${RANGES_MAX}`);
   }
 
+  /** Ranges told by the log, or those of before; what was let go meanwhile stays let go. */
+  adopt(ranges: readonly KeptRange[]): void {
+    this.#ranges = ranges.map((range) => ({
+      ...range,
+      keptFrom: Math.max(range.keptFrom, longestMatch(this.#ranges, range.prefix, range.prefix.length)!.keptFrom),
+    }));
+  }
+
   /** A rule of 0 has kept nothing before now; say so in `keptFrom` before that rule can change. */
   #settleZeroRules(applied: number): void {
     for (const range of this.#ranges) if (range.historyMs === 0) range.keptFrom = Math.max(range.keptFrom, applied);

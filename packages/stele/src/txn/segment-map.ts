@@ -47,6 +47,9 @@ export class SegmentMap {
       if (segment.firstCommit > commit || segment.lastCommit < commit) continue;
       // A commit over several segments is whole only if none between is missing.
       if (found && this.#list[at - 1]!.number + 1 !== segment.number) return false;
+      // The last commit before a gap may go on in what is missing.
+      const next = this.#list[at + 1];
+      if (segment.lastCommit === commit && next !== undefined && next.number !== segment.number + 1) return false;
       found = true;
     }
     return found;

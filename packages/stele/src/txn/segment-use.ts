@@ -57,6 +57,14 @@ export class SegmentUse {
     this.isTracking = isTracking;
   }
 
+  /** Everything as told by the log, which knew more than what was replayed so far. */
+  adopt(ranges: number, isTracking: boolean, rows: readonly { readonly segment: number; readonly newest: readonly number[] }[]): void {
+    this.#newest.clear();
+    for (const row of rows) this.#newest.set(row.segment, [...row.newest]);
+    this.#ranges = ranges;
+    this.isTracking = isTracking;
+  }
+
   forget(segment: number): void {
     this.#newest.delete(segment);
   }

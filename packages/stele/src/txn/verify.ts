@@ -88,12 +88,14 @@ async function verifyRun(core: Core, run: Run, slices: Slices, report: (damage: 
   let next = run.firstCommit;
   // The first commit of a run may have begun in a segment that is gone.
   if (next <= run.lastCommit && !core.segments.has(next)) next++;
+  // And the last one may end in a segment that is gone.
+  const lastCommit = next <= run.lastCommit && !core.segments.has(run.lastCommit) ? run.lastCommit - 1 : run.lastCommit;
   core.segmentPins++;
   try {
-    while (next <= run.lastCommit) {
+    while (next <= lastCommit) {
       try {
         while (core.locate(next) === MISS) core.fill();
-        const commits = core.log.commits(core.index.segment, core.index.offset, next, run.lastCommit);
+        const commits = core.log.commits(core.index.segment, core.index.offset, next, lastCommit);
         for (let view = commits.next(); view !== undefined; view = commits.next()) {
           if (view.commit !== next)
             throw new SteleError('corrupt', 'LOG_DAMAGED', `commit ${view.commit} where ${next} was expected`, {
@@ -112,7 +114,7 @@ async function verifyRun(core: Core, run: Run, slices: Slices, report: (damage: 
           good++;
           await slices.pause();
         }
-        if (next <= run.lastCommit)
+        if (next <= lastCommit)
           throw new SteleError('corrupt', 'LOG_DAMAGED', `the log ends before commit ${next}`, { detail: { commit: next } });
       } catch (error) {
         if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
