@@ -170,7 +170,7 @@ export class Core {
 
   attachLog(log: Log): void {
     this.log = log;
-    this.segments = new SegmentMap(log);
+    this.segments = new SegmentMap(log, (commit) => (commit > this.index.commits ? 0 : this.#segmentOf(commit)));
   }
 
   /** Puts new retention rules in force, in the log first. @throws {SteleError} `invalid` RETENTION_RULES; `unavailable` DISK_FULL */

@@ -14,9 +14,14 @@ export class SegmentMap {
   #head = -1;
   /** Everything from this commit on is there. */
   #wholeFrom = 0;
+  readonly #startOf: (commit: number) => number;
+  /** By segment: the first commit that begins in it or before it without a gap between. */
+  #firstWhole: number[] = [];
 
-  constructor(log: Log) {
+  /** `startOf`: the segment in which a commit begins, 0 for one not in the index. */
+  constructor(log: Log, startOf: (commit: number) => number) {
     this.#log = log;
+    this.#startOf = startOf;
   }
 
   /** To be called after a segment was dropped; new ones are noticed by themselves. */
@@ -24,11 +29,16 @@ export class SegmentMap {
     this.#list = this.#log.segments();
     this.#head = this.#log.headSegment;
     this.#wholeFrom = 1;
+    this.#firstWhole = [];
     for (let at = 0; at < this.#list.length; at++) {
       const segment = this.#list[at]!;
       const before = at === 0 ? undefined : this.#list[at - 1];
       // A gap before this segment: commits below its first are not all there.
-      if (before === undefined ? segment.number !== 1 : before.number + 1 !== segment.number) this.#wholeFrom = segment.firstCommit;
+      const isBehindGap = before === undefined ? segment.number !== 1 : before.number + 1 !== segment.number;
+      const start = isBehindGap ? this.#startOf(segment.firstCommit) : 0;
+      const isCutOff = start !== 0 && start !== segment.number;
+      this.#firstWhole.push(isCutOff ? segment.firstCommit + 1 : segment.firstCommit);
+      if (isBehindGap) this.#wholeFrom = this.#firstWhole[at]!;
     }
   }
 
@@ -44,7 +54,7 @@ export class SegmentMap {
     let found = false;
     for (let at = 0; at < this.#list.length; at++) {
       const segment = this.#list[at]!;
-      if (segment.firstCommit > commit || segment.lastCommit < commit) continue;
+      if (this.#firstWhole[at]! > commit || segment.lastCommit < commit) continue;
       // A commit over several segments is whole only if none between is missing.
       if (found && this.#list[at - 1]!.number + 1 !== segment.number) return false;
       // The last commit before a gap may go on in what is missing.
