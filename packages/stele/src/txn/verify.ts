@@ -68,7 +68,8 @@ function runsOf(core: Core): Run[] {
   const runs: { firstCommit: number; lastCommit: number; bytes: number }[] = [];
   let before = -1;
   for (const segment of core.segments.list) {
-    const last = segment.sealed ? segment.lastCommit : core.group.written;
+    // A sealed segment may end in parts of a commit that was given up.
+    const last = segment.sealed ? Math.min(segment.lastCommit, core.group.written) : core.group.written;
     const run = runs.at(-1);
     if (run !== undefined && before + 1 === segment.number) {
       run.lastCommit = Math.max(run.lastCommit, last);
