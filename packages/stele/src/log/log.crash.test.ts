@@ -18,6 +18,7 @@ import {
 } from '../../test/log/kit.ts';
 import { PowerCut } from '../host/faulty/power-cut.ts';
 import { type FaultyStorage, faultyStorage } from '../host/faulty/storage.ts';
+import type { SyncStyle } from '../host/storage.ts';
 import { Log } from './log.ts';
 import type { LogOptions, Position, SegmentInfo } from './types.ts';
 
@@ -113,9 +114,9 @@ function open(options: LogOptions, world: World): Log {
 }
 
 /** One life after the other on the same disk, each ended at a random operation. */
-function lives(seed: number, end: 'power' | 'kill'): void {
+function lives(seed: number, end: 'power' | 'kill', syncStyle: SyncStyle): void {
   const random = rng(seed);
-  let storage: FaultyStorage = faultyStorage({ seed });
+  let storage: FaultyStorage = faultyStorage({ seed, syncStyle });
   const world: World = { models: [], durable: 0, meta: { from: START, commit: 0, checksum: 0, segments: [] }, knownDurable: START };
   Log.create(logOptions(storage)).close();
   for (let life = 0; life < 12; life++) {
@@ -141,9 +142,9 @@ function lives(seed: number, end: 'power' | 'kill'): void {
 }
 
 test('no durable commit is lost and nothing unwritten appears over many power cuts, also during recovery', () => {
-  for (let seed = 1; seed <= 60; seed++) lives(seed, 'power');
+  for (let seed = 1; seed <= 60; seed++) lives(seed, 'power', seed % 2 === 0 ? 'barrier' : 'writeThrough');
 });
 
 test('what was handed to the kernel survives a killed process', () => {
-  for (let seed = 1; seed <= 30; seed++) lives(seed, 'kill');
+  for (let seed = 1; seed <= 30; seed++) lives(seed, 'kill', seed % 2 === 0 ? 'barrier' : 'writeThrough');
 });

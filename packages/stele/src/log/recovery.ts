@@ -137,9 +137,9 @@ function settle(
   const { storage, segmentBytes, knownDurable } = options;
   const store = new SegmentStore(options);
   const kept = new Map(options.segments.map((info) => [info.number, info]));
-  for (const { slot } of found.unused) store.takeSlot(slot);
+  for (const { slot, generation } of found.unused) store.takeSlot(slot, generation);
   for (const [number, { slot, header, fileBytes }] of found.segments) {
-    store.takeSlot(slot);
+    store.takeSlot(slot, header.generation);
     if (number >= options.from.segment) continue;
     const info = kept.get(number);
     if (info !== undefined && info.generation === header.generation) {
@@ -163,11 +163,7 @@ function settle(
   for (const segment of newer) segment.close();
   if (readOnly) return store;
 
-  let removed = false;
-  for (const segment of newer) {
-    storage.remove(segment.name);
-    removed = true;
-  }
+  for (const { slot, header, prepared } of newer) found.unused.push({ slot, generation: header.generation, fileBytes: prepared });
   if (options.endIsKnown !== true) zeroRest(current.file(), scanner.nextOffset, current.prepared);
   for (const segment of store.all()) {
     if (segment.number < knownDurable.segment && segment !== current) continue;
@@ -178,13 +174,11 @@ function settle(
   }
   for (const { slot, generation, fileBytes } of found.unused) {
     if (store.spare === undefined && (generation === 0 ? fileBytes <= segmentBytes : generation > 0 && fileBytes === segmentBytes)) {
-      store.spare = { slot, generation, prepared: fileBytes, file: undefined };
-    } else {
-      storage.remove(segmentName(slot));
-      removed = true;
-    }
+      store.spare = { slot, prepared: fileBytes, file: undefined };
+    } else storage.remove(segmentName(slot));
   }
-  if (removed) storage.syncDirectory();
+  // Not only what was removed: a process that was killed may have created the spare, or the head, without syncing its name.
+  storage.syncDirectory();
   return store;
 }
 

@@ -2,11 +2,12 @@
  * SegmentStore: the segment files of a log: which exist, which is being filled, which lies ready.
  *
  * Life of a file: zero-filled ahead in slices as the *spare* → given a header (synced) → filled → sealed → dropped, when it
- * becomes the spare again with its old bytes (generation + 1 tells old records from new ones) or is removed.
+ * becomes the spare again with its old bytes (the generation tells old records from new ones) or is removed.
  *
  * Invariants
  * - Space is taken by writing zeros before it is needed, so that a full disk is met by `open` and `prepare`, never by a group.
  * - A header is on the device before its segment receives a record, and so is a new file's name.
+ * - A new segment's generation is greater than that of every segment seen: a removed file that comes back is told apart.
  * - A failing `open` or `prepare` leaves the log as it was (perhaps with more zeros prepared).
  *
  * Specification: spec/log-format.md, "Segments".
@@ -28,8 +29,6 @@ const SPARE_SYNC_BYTES = 8 * 1024 * 1024;
 /** A file without a living segment. */
 export interface Spare {
   readonly slot: number;
-  /** Generation of its last segment, 0 = never had one. */
-  readonly generation: number;
   /** Bytes with space on the disk. */
   prepared: number;
   file: StorageFile | undefined;
@@ -50,6 +49,7 @@ export class SegmentStore {
   readonly #byNumber = new Map<number, Segment>();
   #current: Segment | undefined;
   #slotNext = 1;
+  #generationNext = 1;
 
   constructor(options: LogOptions) {
     this.#options = options;
@@ -72,13 +72,14 @@ export class SegmentStore {
   /** Adopts a segment found at opening; the greatest number is current. */
   adopt(segment: Segment): void {
     this.#byNumber.set(segment.number, segment);
-    this.takeSlot(segment.slot);
+    this.takeSlot(segment.slot, segment.header.generation);
     if (this.#current === undefined || segment.number > this.#current.number) this.#current = segment;
   }
 
-  /** New files get slots above all that were seen. */
-  takeSlot(slot: number): void {
+  /** New files get slots above all that were seen, new segments generations. */
+  takeSlot(slot: number, generation: number): void {
     if (slot >= this.#slotNext) this.#slotNext = slot + 1;
+    if (generation >= this.#generationNext) this.#generationNext = generation + 1;
   }
 
   /**
@@ -95,6 +96,7 @@ export class SegmentStore {
       });
     const spare = fileBytes === segmentBytes && this.spare !== undefined ? this.spare : this.#newSpare();
     const fresh = spare !== this.spare;
+    let headerWritten = false;
     try {
       spare.file ??= storage.open(segmentName(spare.slot), { create: true });
       this.#fill(spare, Math.min(fileBytes, Math.max(SEGMENT_HEADER_BYTES + next.bytes, ZERO_STEP_BYTES)));
@@ -103,7 +105,7 @@ export class SegmentStore {
       const header = {
         ...next,
         readOnlyFeatures: 0,
-        generation: spare.generation + 1,
+        generation: this.#generationNext++,
         databaseId,
         incarnation,
         epoch,
@@ -111,6 +113,7 @@ export class SegmentStore {
         secret,
         fileBytes,
       };
+      headerWritten = true;
       writeAll(spare.file, encodeSegmentHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
       spare.file.sync();
       if (fresh) storage.syncDirectory();
@@ -128,7 +131,9 @@ export class SegmentStore {
       this.adopt(segment);
       return segment;
     } catch (error) {
-      if (fresh) this.#discard(spare);
+      // A header that may or may not be there, or a sync that failed once: the file is not tried again.
+      if (!fresh && headerWritten) this.spare = undefined;
+      if (fresh || headerWritten) this.#discard(spare);
       throw error;
     }
   }
@@ -182,7 +187,7 @@ export class SegmentStore {
     const bytes = segment.file().size();
     segment.close();
     if (this.spare === undefined && segment.header.fileBytes === segmentBytes && bytes === segmentBytes) {
-      this.spare = { slot: segment.slot, generation: segment.header.generation, prepared: bytes, file: undefined };
+      this.spare = { slot: segment.slot, prepared: bytes, file: undefined };
     } else storage.remove(segment.name);
   }
 
@@ -193,7 +198,7 @@ export class SegmentStore {
   }
 
   #newSpare(): Spare {
-    return { slot: this.#slotNext++, generation: 0, prepared: 0, file: undefined };
+    return { slot: this.#slotNext++, prepared: 0, file: undefined };
   }
 
   #fill(spare: Spare, end: number): void {

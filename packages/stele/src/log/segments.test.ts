@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkAddresses, fromStart, logOptions, type ModelCommit, recoverAndCheck, rng, writeProgram } from '../../test/log/kit.ts';
+import {
+  checkAddresses,
+  fromStart,
+  logOptions,
+  type ModelCommit,
+  recoverAndCheck,
+  rng,
+  snapshot,
+  writeProgram,
+} from '../../test/log/kit.ts';
 import { SteleError } from '../base/errors.ts';
 import { faultyStorage } from '../host/faulty/storage.ts';
 import { Log } from './log.ts';
@@ -23,7 +32,7 @@ test('a spare is prepared in slices and taken by the next segment', () => {
   recoverAndCheck(fromStart(options), models).close();
 });
 
-test('dropped segments are used again with the next generation, or removed when a spare is there', () => {
+test('dropped segments are used again with a new generation, or removed when a spare is there', () => {
   const options = logOptions();
   const log = Log.create(options);
   const random = rng(2);
@@ -36,7 +45,7 @@ test('dropped segments are used again with the next generation, or removed when 
   log.dropSegment(2);
   assert.equal(options.storage.list().length, before - 1);
   while (log.headSegment < 7) models.push(...writeProgram(log, random, 2, { large: false }));
-  assert.equal(log.segments().find((info) => info.number === 7)!.generation, 2);
+  assert.equal(log.segments().find((info) => info.number === 7)!.generation, 7);
   checkAddresses(
     log,
     models.filter((model) => model.segment > 2),
@@ -132,4 +141,31 @@ test('headers and tables return what was put in, and a newer header is refused',
     () => decodeSegmentTable(table.subarray(0, table.length - 1)),
     (error: unknown) => error instanceof SteleError && error.code === 'SEGMENT_TABLE_DAMAGED',
   );
+});
+
+test('a removed segment file that comes back is not taken for the one that has its number now', () => {
+  const options = logOptions();
+  const random = rng(6);
+  const log = Log.create(options);
+  const models: ModelCommit[] = [];
+  while (log.headSegment < 2) models.push(...writeProgram(log, random, 2, { large: false }));
+  log.close();
+  const old = snapshot(options.storage);
+  // The last commits of segment 1 are torn, so segment 2 goes.
+  const victim = models.filter((model) => model.segment === 1).at(-2)!;
+  const file = options.storage.open('log-000001.seg');
+  file.write(Uint8Array.of(1, 2, 3, 4), 0, 4, victim.offset);
+  const kept = models.slice(0, victim.commit - 1);
+  const again = recoverAndCheck(fromStart(options), kept);
+  while (again.headSegment < 2) kept.push(...writeProgram(again, random, 2, { large: false }));
+  again.syncNow();
+  again.close();
+  const names = options.storage.list();
+  const returned = options.storage.open('log-000009.seg', { create: true });
+  const bytes = old.get('log-000002.seg')!;
+  returned.write(bytes, 0, bytes.length, 0);
+  returned.close();
+  const last = recoverAndCheck(fromStart(options), kept);
+  assert.equal(last.segments().length, 2);
+  assert.deepEqual(names, ['log-000001.seg', 'log-000002.seg']);
 });
