@@ -28,7 +28,6 @@ import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import { Found, settleValue, versionAt } from './lookup.ts';
 import { KEY_BYTES_MAX } from './options.ts';
-import { copyOf } from './reader.ts';
 import type { Superseded } from './superseded.ts';
 
 export class Applier {
@@ -167,7 +166,7 @@ export class Applier {
         continue;
       }
       settleValue(core, found);
-      return copyOf(found.bytes, found.start, found.end);
+      return core.copyOf(found.bytes, found.start, found.end);
     }
   }
 

@@ -11,6 +11,7 @@
  */
 
 import { SteleError } from '../base/errors.ts';
+import { Slab } from '../base/slab.ts';
 import type { Host } from '../host/host.ts';
 import type { CommitIndex } from '../log/commit-index.ts';
 import type { CommitView } from '../log/commit-view.ts';
@@ -71,6 +72,9 @@ export class Core {
   readonly segmentUse: SegmentUse;
   readonly epoch: Uint8Array;
   readonly window = new WriteWindow();
+  readonly #slab = new Slab();
+  /** A copy the caller owns. */
+  readonly copyOf = (bytes: Uint8Array, start: number, end: number): Uint8Array => this.#slab.copy(bytes, start, end);
   /** Set once by the engine, before anything is written. */
   group!: GroupCommit;
 

@@ -30,7 +30,7 @@ import { historyOf } from './history.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { type Opened, openCore } from './open.ts';
 import { checkCommitOptions, checkKey, checkOptions, checkVersion } from './options.ts';
-import { checkRange, copyOf, SightReader } from './reader.ts';
+import { checkRange, SightReader } from './reader.ts';
 import { Room } from './room.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import type { Sight } from './scanner.ts';
@@ -164,7 +164,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
   }
 
   override get(key: Uint8Array): Uint8Array | undefined {
-    return this.read(key, key.length, copyOf);
+    return this.read(key, key.length, this.core.copyOf);
   }
 
   override read<T>(key: Uint8Array, keyBytes: number, decode: Decode<T>): T | undefined {
@@ -257,6 +257,16 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   override getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
     return this.core.status === 'failed' ? this.#durableReader().getAsync(key) : super.getAsync(key);
+  }
+
+  /** All keys at one version: what is awaited in between must not tear the answer. */
+  override async getManyAsync(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const view = this.#viewOfNow();
+    try {
+      return await view.getManyAsync(keys);
+    } finally {
+      view.close();
+    }
   }
 
   #durableReader(): FallbackReader {

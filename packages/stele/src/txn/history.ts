@@ -20,7 +20,6 @@ import {
 import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import { Found, readVersion, settleValue, versionAt } from './lookup.ts';
-import { copyOf } from './reader.ts';
 import type { HistoryEntry } from './types.ts';
 
 interface Version {
@@ -85,7 +84,7 @@ function newest(core: Core, key: Uint8Array): Version | undefined {
       continue;
     }
     settleValue(core, found);
-    return { ...facts, value: copyOf(found.bytes, found.start, found.end) };
+    return { ...facts, value: core.copyOf(found.bytes, found.start, found.end) };
   }
 }
 

@@ -19,14 +19,6 @@ import type { Decode, Entry, KeyRange, Reader, ScanRange } from './types.ts';
 
 const EVERYTHING: KeyRange = {};
 
-/** A copy, owned by the caller. */
-export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = new Uint8Array(end - start);
-  if (end - start <= 160) for (let at = start; at < end; at++) copy[at - start] = bytes[at]!;
-  else copy.set(bytes.subarray(start, end));
-  return copy;
-}
-
 export abstract class SightReader implements Reader {
   protected readonly core: Core;
   protected readonly found = new Found();
@@ -39,7 +31,7 @@ export abstract class SightReader implements Reader {
   protected abstract sight(): Sight;
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.read(key, key.length, copyOf);
+    return this.read(key, key.length, this.core.copyOf);
   }
 
   read<T>(key: Uint8Array, keyBytes: number, decode: Decode<T>): T | undefined {
@@ -57,7 +49,7 @@ export abstract class SightReader implements Reader {
   }
 
   getMany(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
-    return this.readMany(keys, copyOf);
+    return this.readMany(keys, this.core.copyOf);
   }
 
   readMany<T>(keys: readonly Uint8Array[], decode: Decode<T>): (T | undefined)[] {
@@ -86,7 +78,7 @@ export abstract class SightReader implements Reader {
     settleValue(this.core, found);
     return {
       key: key.slice(),
-      value: copyOf(found.bytes, found.start, found.end),
+      value: this.core.copyOf(found.bytes, found.start, found.end),
       version: found.commit,
       expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,
     };
@@ -100,7 +92,7 @@ export abstract class SightReader implements Reader {
       const state = lookup(this.core, key, key.length, commit, timeMs, claim, found);
       if (state === NONE) return undefined;
       if (state === FOUND) {
-        if (found.place === 'bytes') return copyOf(found.bytes, found.start, found.end);
+        if (found.place === 'bytes') return this.core.copyOf(found.bytes, found.start, found.end);
         return await this.#largeAsync(found);
       }
       await this.core.fillAsync();

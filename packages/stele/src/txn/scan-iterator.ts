@@ -9,7 +9,6 @@
 import type { Core } from './core.ts';
 import { FOUND, NONE } from './core.ts';
 import { settleValue } from './lookup.ts';
-import { copyOf } from './reader.ts';
 import { Scanner, type Sight } from './scanner.ts';
 import type { Entry, ScanRange } from './types.ts';
 
@@ -50,11 +49,11 @@ export class ScanIterator implements IterableIterator<Entry> {
     this.#left--;
     const { found } = scanner;
     if (this.#withValues) settleValue(this.#core, found);
-    const value = this.#withValues ? copyOf(found.bytes, found.start, found.end) : NOTHING;
+    const value = this.#withValues ? this.#core.copyOf(found.bytes, found.start, found.end) : NOTHING;
     return {
       done: false,
       value: {
-        key: copyOf(scanner.key, 0, scanner.keyBytes),
+        key: this.#core.copyOf(scanner.key, 0, scanner.keyBytes),
         value,
         version: found.commit,
         expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,

@@ -13,6 +13,7 @@
 
 import { compareBytes } from '../base/bytes.ts';
 import type { Cursor } from '../tree/cursor.ts';
+import { END } from '../tree/results.ts';
 import type { Core } from './core.ts';
 import { FOUND, MISS, NONE } from './core.ts';
 import { Found, historyExpired, versionAt } from './lookup.ts';
@@ -41,15 +42,19 @@ export class Scanner {
   readonly found = new Found();
   #place: 'before' | 'on' | 'again' | 'done' = 'before';
   #skipsDead = false;
+  // What the cursor's position was true for.
+  #modifications = -1;
+  #evictions = -1;
 
   /** @throws {SteleError} `invalid` HISTORY_EXPIRED naming a part of the range that is not kept */
   constructor(core: Core, sight: Sight, range: KeyRange, reverse: boolean) {
     this.#core = core;
     this.#sight = sight;
-    this.#start = range.start;
-    this.#end = range.end;
+    this.#start = range.start?.slice();
+    this.#end = range.end?.slice();
     this.#reverse = reverse;
     this.#cursor = core.tree.cursor();
+    this.#cursor.setRange(this.#start, this.#end);
     if (sight.claim !== undefined && !sight.skipExpired) {
       const expired = firstExpired(sight.claim, range.start, range.end, sight.commit, sight.timeMs);
       if (expired !== undefined) throw historyExpired(expired, expired.length, sight.commit);
@@ -61,6 +66,7 @@ export class Scanner {
     const { commit, timeMs } = this.#sight;
     this.#skipsDead = this.#core.applied === commit && timeMs >= this.#core.sweptTimeMs;
     this.#cursor.setOptions({ skipDead: this.#skipsDead, createdAfter: commit });
+    this.#modifications = -1;
   }
 
   /** To the next entry seen: FOUND with key and `found`, NONE at the end, MISS. */
@@ -70,50 +76,66 @@ export class Scanner {
     if (this.#skipsDead && (core.applied !== commit || timeMs < core.sweptTimeMs)) this.#setSkips();
     for (;;) {
       const moved = this.#move();
-      if (moved === MISS) return core.missTree();
-      if (moved === NONE || this.#isOutside()) {
+      if (moved !== FOUND) {
+        if (moved === MISS) return core.missTree();
         this.#place = 'done';
         return NONE;
       }
       this.#place = 'on';
       if (claim !== undefined && !isKept(claim, this.key, this.keyBytes, commit, timeMs)) continue;
       const state = versionAt(core, this.#cursor.location, commit, timeMs, this.found);
+      if (state === FOUND) return FOUND;
       if (state === MISS) {
         this.#place = 'again';
         return MISS;
-      }
-      if (state === FOUND) {
-        this.#cursor.save();
-        return FOUND;
       }
     }
   }
 
   #move(): number {
     const cursor = this.#cursor;
+    const { tree, pages } = this.#core;
     let moved: number;
-    switch (this.#place) {
-      case 'done':
-        return NONE;
-      case 'again':
-        // The block we waited for may have pushed the leaf out: find the same entry again.
-        moved = cursor.seek(this.key, this.keyBytes);
-        break;
-      case 'before':
-        if (this.#reverse) moved = this.#end === undefined ? cursor.seekLast() : cursor.seekBefore(this.#end, this.#end.length);
-        else moved = this.#start === undefined ? cursor.seekFirst() : cursor.seek(this.#start, this.#start.length);
-        break;
-      default:
-        moved = this.#reverse ? cursor.previous() : cursor.next();
+    if (this.#place === 'on' && this.#modifications === tree.modifications && this.#evictions === pages.frames.counters.evictions) {
+      moved = this.#reverse ? cursor.previous() : cursor.next();
+    } else {
+      moved = this.#reposition();
     }
-    if (moved === FOUND) this.keyBytes = cursor.keyInto(this.key);
-    return moved;
+    if (moved !== FOUND) {
+      this.#modifications = -1;
+      return moved;
+    }
+    this.#modifications = tree.modifications;
+    this.#evictions = pages.frames.counters.evictions;
+    this.keyBytes = cursor.keyInto(this.key);
+    return FOUND;
   }
 
-  #isOutside(): boolean {
-    const bound = this.#reverse ? this.#start : this.#end;
-    if (bound === undefined) return false;
-    const order = compareBytes(this.key, 0, this.keyBytes, bound, 0, bound.length);
-    return this.#reverse ? order < 0 : order >= 0;
+  /** Finds the way back by key: the tree changed, a page left, or a block had to be waited for. */
+  #reposition(): number {
+    const cursor = this.#cursor;
+    switch (this.#place) {
+      case 'done':
+        return END;
+      case 'before':
+        return this.#reverse ? cursor.seekLast() : cursor.seekFirst();
+      case 'again':
+        if (!this.#reverse) return cursor.seek(this.key, this.keyBytes);
+        break;
+      default:
+        if (this.#reverse) return cursor.seekBefore(this.key, this.keyBytes);
+    }
+    const moved = cursor.seek(this.key, this.keyBytes);
+    if (moved === MISS || (moved === END && !this.#reverse)) return moved;
+    const isSame = moved === FOUND && this.#isOnKey();
+    if (this.#reverse) return isSame ? FOUND : cursor.seekBefore(this.key, this.keyBytes);
+    return isSame ? cursor.next() : FOUND;
   }
+
+  #isOnKey(): boolean {
+    const bytes = this.#cursor.keyInto(this.#other);
+    return compareBytes(this.#other, 0, bytes, this.key, 0, this.keyBytes) === 0;
+  }
+
+  readonly #other = new Uint8Array(KEY_BYTES_MAX);
 }

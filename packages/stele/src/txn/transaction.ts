@@ -17,7 +17,7 @@ import type { Core } from './core.ts';
 import { MISS } from './core.ts';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf } from './options.ts';
 import { ReadSet } from './read-set.ts';
-import { checkRange, copyOf, SightReader } from './reader.ts';
+import { checkRange, SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
 import type { Commit, CommitOptions, Decode, Entry, KeyRange, ScanRange, Transaction } from './types.ts';
 import { PinnedView } from './view.ts';
@@ -95,7 +95,7 @@ export class EngineTransaction extends SightReader implements Transaction {
       return this.#isGone(own)
         ? undefined
         : { key: key.slice(), value: own.value!.slice(), version: 0, expiresAt: own.expiresAt === 0 ? undefined : own.expiresAt };
-    const value = this.read(key, key.length, copyOf);
+    const value = this.read(key, key.length, this.core.copyOf);
     return value === undefined
       ? undefined
       : { key: key.slice(), value, version: this.found.commit, expiresAt: this.found.expiresAt === 0 ? undefined : this.found.expiresAt };
