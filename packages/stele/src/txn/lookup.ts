@@ -31,6 +31,7 @@ import {
   largeKindAt,
   largePagesAt,
   ordinalAt,
+  type PageViews,
   spineBytesAt,
   spineStartAt,
   valueBytesAt,
@@ -64,6 +65,22 @@ export class Found {
   operation: OperationView | undefined;
 }
 
+/**
+ * What reading a version takes: views over the page that holds the entry, and the log behind them. The core is one; a reading
+ * thread has its own (threads/versions.ts).
+ */
+export interface VersionSource {
+  readonly pages: PageViews;
+  readonly operation: OperationView;
+  /** Filled by {@link locate}. */
+  readonly index: { readonly segment: number; readonly offset: number };
+  readonly log: {
+    readOperation(segment: number, offset: number, commit: number, ordinal: number, carried: boolean, into: OperationView): number;
+  };
+  locate(commit: number): number;
+  missLog(): number;
+}
+
 /** The key's version at (commit, time): FOUND with `found` filled, NONE, or MISS. `claim`: of a view of the past. */
 export function lookup(
   core: Core,
@@ -81,7 +98,7 @@ export function lookup(
 }
 
 /** The version of the entry at `location` that is seen at (commit, time). */
-export function versionAt(core: Core, location: number, commit: number, timeMs: number, found: Found): number {
+export function versionAt(core: VersionSource, location: number, commit: number, timeMs: number, found: Found): number {
   const { pages } = core;
   if (commitAt(pages, location) > commit) return olderVersion(core, location, commit, timeMs, found);
   const flags = flagsAt(pages, location);
@@ -100,7 +117,7 @@ export function versionAt(core: Core, location: number, commit: number, timeMs: 
   return FOUND;
 }
 
-function largeVersion(core: Core, location: number, found: Found): number {
+function largeVersion(core: VersionSource, location: number, found: Found): number {
   const { pages } = core;
   if (largeKindAt(pages, location) === LARGE_IN_PAGES) {
     found.place = 'pages';
@@ -114,7 +131,7 @@ function largeVersion(core: Core, location: number, found: Found): number {
 }
 
 /** Reads the operation (or carried version) at an address into `core.operation`: FOUND or MISS. */
-export function readVersion(core: Core, commit: number, ordinal: number, carried: boolean): number {
+export function readVersion(core: VersionSource, commit: number, ordinal: number, carried: boolean): number {
   if (core.locate(commit) === MISS) return MISS;
   const state = core.log.readOperation(core.index.segment, core.index.offset, commit, ordinal, carried, core.operation);
   return state === MISS ? core.missLog() : FOUND;
@@ -136,7 +153,7 @@ function operationFound(operation: OperationView, found: Found): number {
   return FOUND;
 }
 
-function olderVersion(core: Core, location: number, commit: number, timeMs: number, found: Found): number {
+function olderVersion(core: VersionSource, location: number, commit: number, timeMs: number, found: Found): number {
   const { pages } = core;
   if (firstCommitAt(pages, location) > commit) return NONE;
   let next = backCommitAt(pages, location);
