@@ -54,6 +54,10 @@ export class Allocator {
   #freed: number[] = [];
   /** Runs given out while a flush runs and not for it: they are not part of its bitmap. */
   #later: PageRun[] | undefined;
+  /** Runs being written in slices: nothing names them yet, so no bitmap on disk does. */
+  readonly #open = new Set<PageRun>();
+  /** Compaction: the first gap is taken, however short, instead of the first long one. */
+  isFirstFit = false;
 
   constructor(file: PageFile) {
     this.#file = file;
@@ -62,6 +66,16 @@ export class Allocator {
   /** Pages used by the tree as it stands, the two meta pages included. Exact right after a flush. */
   get usedPages(): number {
     return this.#loaded().count();
+  }
+
+  /** Pages that only a meta on disk, or a pin, still uses: free when two more metas do not name them. */
+  get waitingPages(): number {
+    return Math.max(0, this.#blocked.count() - this.#loaded().count());
+  }
+
+  /** End of the last page used by the tree as it stands. */
+  get usedEnd(): number {
+    return this.#loaded().end();
   }
 
   /** Pages that can be written without growing the file. */
@@ -93,12 +107,33 @@ export class Allocator {
    */
   allocate(pages: number, options: { shortest: number; forFlush: boolean }): PageRun {
     const next = this.#loaded();
-    const run = this.#search(pages, options.shortest) ?? this.#grow(pages);
+    const found = this.isFirstFit ? this.#find(pages, options.shortest) : this.#search(pages, options.shortest);
+    const run = found ?? this.#grow(pages);
     next.setRun(run.first, run.pages);
     this.#blocked.setRun(run.first, run.pages);
     this.#account(run);
     if (this.#later !== undefined && !options.forFlush) this.#later.push(run);
     return run;
+  }
+
+  /**
+   * The first run of exactly `pages` free pages that ends at or below `limit`, or undefined. It is written in slices: until
+   * {@link close} a flush leaves it out of its bitmap.
+   */
+  openBelow(pages: number, limit: number): PageRun | undefined {
+    const next = this.#loaded();
+    const run = this.#find(pages, pages);
+    if (run === undefined || run.first + pages > limit) return undefined;
+    next.setRun(run.first, pages);
+    this.#blocked.setRun(run.first, pages);
+    this.#account(run);
+    this.#open.add(run);
+    return run;
+  }
+
+  /** A run of {@link openBelow} is complete and about to be named, or given up and about to be freed. */
+  close(run: PageRun): void {
+    if (this.#open.delete(run)) this.#later?.push(run);
   }
 
   /**
@@ -136,6 +171,7 @@ export class Allocator {
     const used = next.clone();
     used.setRun(0, 2);
     for (const later of this.#later ?? []) used.clearRun(later.first, later.pages);
+    for (const open of this.#open) used.clearRun(open.first, open.pages);
     const pages = runPages(used.encode().length, pageBytes);
     used.clearRun(run.first + pages, run.pages - pages);
     next.clearRun(run.first + pages, run.pages - pages);

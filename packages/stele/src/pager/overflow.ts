@@ -62,6 +62,14 @@ export class Overflow {
     });
   }
 
+  /** As {@link begin} for the next flush, in a gap that ends at or below page `limit`; undefined when there is none. */
+  beginBelow(bytes: number, options: { commit: number; limit: number }): OverflowWriter | undefined {
+    const run = this.#allocator.openBelow(this.pagesFor(bytes), options.limit);
+    if (run === undefined) return undefined;
+    const parts = { file: this.#file, allocator: this.#allocator, counters: this.#counters, run, bytes, commit: options.commit };
+    return new OverflowWriter(parts);
+  }
+
   /** Writes `source[start, end)` in one go. */
   write(source: Uint8Array, start: number, end: number, options: { commit: number; forFlush: boolean }): OverflowRun {
     const writer = this.begin(end - start, options);
@@ -189,6 +197,7 @@ export class OverflowWriter {
   end(): OverflowRun {
     invariant(this.#taken === this.#parts.bytes, 'fewer bytes than the overflow run was begun for');
     this.#isOver = true;
+    this.#parts.allocator.close(this.#parts.run);
     return { firstPage: this.#parts.run.first, pages: this.#parts.run.pages, commit: this.#parts.commit };
   }
 
@@ -196,6 +205,7 @@ export class OverflowWriter {
   abort(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#parts.allocator.close(this.#parts.run);
     this.#parts.allocator.free(this.#parts.run.first, this.#parts.run.pages);
   }
 

@@ -67,11 +67,18 @@ export class LevelWalk {
   readonly #level: number;
   readonly #place = new KeyPlace();
   readonly #upper = new KeyPlace();
+  readonly #current = new KeyPlace();
   #isOver = false;
 
   constructor(tree: TreeState, level: number) {
     this.#tree = tree;
     this.#level = level;
+  }
+
+  /** `next` gives the same page once more. */
+  stay(): void {
+    this.#place.set(this.#current);
+    this.#isOver = false;
   }
 
   /** To the next page: FOUND, END, or MISS (load `tree.missed`, call again). */
@@ -81,6 +88,7 @@ export class LevelWalk {
     if (descendTo(tree, this.#level, this.#place, this.#upper) === MISS) return MISS;
     this.lpn = tree.pathLpn[this.#level]!;
     this.frame = tree.pathFrame[this.#level]!;
+    this.#current.set(this.#place);
     if (this.#upper.bytes < 0) this.#isOver = true;
     else this.#place.set(this.#upper);
     return FOUND;

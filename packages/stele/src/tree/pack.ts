@@ -59,6 +59,11 @@ export class TreePacker {
     this.#level = level;
   }
 
+  /** The next step may change pages: room must be there. */
+  get isChanging(): boolean {
+    return this.#isSliding;
+  }
+
   /** One page measured, or one pair packed. FOUND = there is more, END, or MISS: load `tree.missed` and call again. */
   step(): number {
     const tree = this.#tree;
@@ -239,8 +244,8 @@ function replaceSeparator(tree: TreeState, frame: number, index: number, bytes: 
   summarizeChild(tree, base, index);
   closeSlot(pages, base, index, false);
   const [old, wanted] = [tree.separators[1]!, tree.separators[0]!];
-  const fits = makeRoom(tree, frame, false, wanted, bytes, INNER_SUFFIX, 0);
-  if (!fits) invariant(makeRoom(tree, frame, false, old, oldBytes, INNER_SUFFIX, 0), 'a separator does not fit where it stood');
+  const fits = makeRoom(tree, frame, false, wanted, bytes, INNER_SUFFIX, 0, 0);
+  if (!fits) invariant(makeRoom(tree, frame, false, old, oldBytes, INNER_SUFFIX, 0, 0), 'a separator does not fit where it stood');
   placeChild(tree, base, index, fits ? wanted : old, fits ? bytes : oldBytes, lpn);
   return fits;
 }

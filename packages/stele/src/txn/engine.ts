@@ -101,7 +101,6 @@ class StoredEngine extends SightReader implements Engine, Committer {
   readonly #flusher: Flusher;
   readonly #headers: HeaderWriter;
   readonly #keeper: Housekeeper;
-  readonly #room: Room;
   readonly #replayed: number;
   readonly #listeners = new Set<(firstVersion: number, lastVersion: number) => void>();
   #fallback: FallbackReader | undefined;
@@ -132,7 +131,6 @@ class StoredEngine extends SightReader implements Engine, Committer {
     core.tickMs = host.clock.monotonicMs();
     this.#flusher = new Flusher(core, FLUSH_LIMITS, opened.looseLargeFrom);
     const room = new Room(core, () => this.#flusher.flushNow());
-    this.#room = room;
     this.#writer = new Writer(core, room, opened.applier);
     this.#headers = new HeaderWriter(core, core.pageFile.databaseId);
     this.#keeper = new Housekeeper(core, room, opened.applier, this.#flusher, this.#headers);
@@ -482,7 +480,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     const now = core.nowMs();
     if (timeMs !== undefined && timeMs > now)
       throw new SteleError('invalid', 'TIME_INVALID', `time ${timeMs} is in the future, now is ${now}`);
-    const claim = core.retention.claim(core.applied, core.removedTimeMs);
+    const claim = core.retention.claim(core.applied);
     return new PinnedView(core, version, timeMs ?? core.timeOf(version), claim, options?.skipExpired === true);
   }
 
@@ -541,7 +539,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
   async compact(options: Parameters<Engine['compact']>[0] = {}): Promise<void> {
     this.core.assertWritable();
     await this.#keeper.beat(true);
-    await compactTree(this.core, this.#room, this.#flusher, options);
+    await compactTree(this.core, this.#flusher, options);
     await this.#keeper.beat(true);
   }
 

@@ -86,15 +86,15 @@ export class Flusher {
     void this.flush().catch(() => {});
   }
 
-  /** Everything applied so far reaches the page file. */
-  async flush(): Promise<void> {
+  /** Everything applied so far reaches the page file. `isForced`: by a flush that begins now, even when nothing changed. */
+  async flush(isForced = false): Promise<void> {
     const through = this.#core.applied;
     while (this.#running !== undefined) {
       const covers = this.#commit >= through;
       await this.#running;
-      if (covers) return;
+      if (covers && !isForced) return;
     }
-    if (this.#core.flushedCommit >= through && this.#core.pages.dirtyCount === 0) return;
+    if (!isForced && this.#core.flushedCommit >= through && this.#core.pages.dirtyCount === 0) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -211,7 +211,7 @@ export class Flusher {
   }
 
   #end() {
-    const { log, retention, segmentUse, sweptTimeMs, removedTimeMs, epoch } = this.#core;
+    const { log, retention, segmentUse, sweptTimeMs, epoch } = this.#core;
     return {
       durableSegment: log.durableSegment,
       durableOffset: log.durableOffset,
@@ -220,7 +220,6 @@ export class Flusher {
       keptRanges: encodeKept({
         ranges: retention.ranges,
         sweptTimeMs,
-        removedTimeMs,
         // Of the frozen tree: what was swept since is still in it.
         tombstonesFrom: this.#tombstonesNow,
         looseLargeFrom: this.#looseNow,

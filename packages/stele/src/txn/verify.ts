@@ -14,9 +14,9 @@ import { FOUND as MORE, MISS as TREE_MISS } from '../tree/results.ts';
 import { TreeVerifier } from '../tree/verify.ts';
 import type { Core } from './core.ts';
 import { MISS } from './core.ts';
+import { Slices } from './slices.ts';
 import type { Damage, Engine, VerifyReport } from './types.ts';
 
-const SLICE_MS = 1;
 const DAMAGES_MAX = 1000;
 
 /** Cost: one pass over the tree and the kept log, in slices of 1 ms. */
@@ -132,28 +132,4 @@ async function verifyRun(core: Core, run: Run, slices: Slices, report: (damage: 
 function damageOf(where: Damage['where'], error: unknown): Damage {
   if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
   return { where: error.code.startsWith('INDEX') ? 'index' : where, message: error.message, detail: { code: error.code, ...error.detail } };
-}
-
-/** Gives others a turn after each millisecond of work; ends the work when it was cancelled. */
-export class Slices {
-  readonly #core: Core;
-  readonly #signal: { readonly aborted: boolean } | undefined;
-  #start: number;
-
-  constructor(core: Core, signal: { readonly aborted: boolean } | undefined) {
-    this.#core = core;
-    this.#signal = signal;
-    this.#start = core.host.clock.monotonicMs();
-  }
-
-  /** True when a turn was given. @throws {SteleError} `closed` CANCELLED, DATABASE_CLOSED */
-  async pause(): Promise<boolean> {
-    if (this.#signal?.aborted === true) throw new SteleError('closed', 'CANCELLED', 'cancelled by the caller');
-    const { clock, timers } = this.#core.host;
-    if (clock.monotonicMs() - this.#start < SLICE_MS) return false;
-    await new Promise<void>((resolve) => timers.immediate(resolve));
-    this.#core.assertReadable();
-    this.#start = clock.monotonicMs();
-    return true;
-  }
 }
