@@ -108,8 +108,6 @@ export class Core {
   segmentPins = 0;
   /** Greatest `expiresAt` of an entry swept so far: live counts are right only for views at or after it. */
   sweptTimeMs = 0;
-  /** Greatest `expiresAt` of an entry removed for good. */
-  removedTimeMs = 0;
   /** Scratch of the thread that owns the database. */
   readonly operation = new OperationView();
   #missed: Missed = 'none';
@@ -153,7 +151,6 @@ export class Core {
     this.endChecksum = meta.logChecksum;
     this.headersThrough = kept?.headersThrough ?? 0;
     this.sweptTimeMs = kept?.sweptTimeMs ?? 0;
-    this.removedTimeMs = kept?.removedTimeMs ?? 0;
     this.tombstonesFrom = kept?.tombstonesFrom ?? Number.POSITIVE_INFINITY;
     if (meta.commit > 0) this.appliedTimeMs = this.#recordedTime(meta.commit);
   }

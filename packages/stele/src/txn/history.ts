@@ -44,8 +44,8 @@ export function* historyOf(
     const { commit, isDelete, expiresAt: expiry } = version;
     if (commit <= sees.commit) {
       const timeMs = core.timeOf(commit);
-      // The expiry shows only if nothing newer ended the version before.
-      if (!isDelete && expiry !== 0 && expiry <= sees.timeMs && expiry < endMs)
+      // The expiry shows unless something newer ended the version before it.
+      if (!isDelete && expiry !== 0 && expiry <= sees.timeMs && expiry <= endMs)
         yield { value: undefined, version: commit, timeMs: Math.max(expiry, timeMs), expired: true };
       yield { value: isDelete ? undefined : version.value, version: commit, timeMs, expired: false };
       endMs = timeMs;

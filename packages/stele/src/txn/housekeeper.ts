@@ -167,13 +167,13 @@ export class Housekeeper {
       const isExpired = (flags & ENTRY_EXPIRES) !== 0 && expiresAt(core.pages, location) <= timeMs;
       const isNew = (flags & (ENTRY_TOMBSTONE | ENTRY_SWEPT)) === 0 || (!isMarked && (flags & ENTRY_TOMBSTONE) === 0);
       if (isExpired && isNew && commitAt(core.pages, location) <= commit && core.retention.rangeIndexOf(this.#key, keyBytes) === range) {
-        this.#sweepOne(keyBytes, expiresAt(core.pages, location), isMarked);
+        this.#sweepOne(keyBytes, range, expiresAt(core.pages, location), isMarked);
       }
       yield;
     }
   }
 
-  #sweepOne(keyBytes: number, expiry: number, isMarked: boolean): void {
+  #sweepOne(keyBytes: number, range: number, expiry: number, isMarked: boolean): void {
     const core = this.#core;
     this.#room.whileApplying();
     const location = this.#applier.seek(this.#key, keyBytes);
@@ -184,7 +184,7 @@ export class Housekeeper {
       core.counters.swept++;
       return;
     }
-    core.removedTimeMs = Math.max(core.removedTimeMs, expiry);
+    core.retention.removed(range, expiry);
     this.#applier.removeSought(location);
     core.counters.expiredRemoved++;
   }

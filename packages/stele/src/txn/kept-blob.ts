@@ -6,12 +6,12 @@
  *        4      2  version, 1
  *        6      2  number of ranges r
  *        8      6  sweptTimeMs: greatest expiry swept
- *       14      6  removedTimeMs: greatest expiry removed for good
+ *       14      6  0
  *       20      6  oldest unswept tombstone's commit, 0 = none
  *       26      6  oldest commit whose large value a page of this meta refers to in the log, 0 = none
  *       32      4  number of segment rows s
  *       36      6  newest commit whose header is on the device
- *       42         r ranges: u16 prefix bytes · prefix · u48 keptFrom · f64 historyMs
+ *       42         r ranges: u16 prefix bytes · prefix · u48 keptFrom · u48 keptFromMs · f64 historyMs
  *                  s rows: u32 segment · r × u48 (newest superseding commit + 1, 0 = nothing)
  *       last    1  1 = segment use is tracked
  *
@@ -23,11 +23,11 @@
 
 import { readU16, readU32, readU48, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
+import type { KeptRange } from './retention.ts';
 
 export interface KeptState {
-  readonly ranges: readonly { readonly prefix: Uint8Array; readonly keptFrom: number; readonly historyMs: number }[];
+  readonly ranges: readonly KeptRange[];
   readonly sweptTimeMs: number;
-  readonly removedTimeMs: number;
   /** Infinity = none. */
   readonly tombstonesFrom: number;
   /** Infinity = none. */
@@ -42,14 +42,13 @@ const HEAD_BYTES = 42;
 
 export function encodeKept(state: KeptState): Uint8Array {
   let bytes = HEAD_BYTES + 1 + state.segmentUse.length * (4 + 6 * state.ranges.length);
-  for (const range of state.ranges) bytes += 2 + range.prefix.length + 14;
+  for (const range of state.ranges) bytes += 2 + range.prefix.length + 20;
   const b = new Uint8Array(bytes);
   const view = new DataView(b.buffer);
   writeU32(b, 0, MAGIC);
   writeU16(b, 4, 1);
   writeU16(b, 6, state.ranges.length);
   writeU48(b, 8, state.sweptTimeMs);
-  writeU48(b, 14, state.removedTimeMs);
   writeU48(b, 20, Number.isFinite(state.tombstonesFrom) ? state.tombstonesFrom : 0);
   writeU48(b, 26, Number.isFinite(state.looseLargeFrom) ? state.looseLargeFrom : 0);
   writeU32(b, 32, state.segmentUse.length);
@@ -60,8 +59,9 @@ export function encodeKept(state: KeptState): Uint8Array {
     b.set(range.prefix, at + 2);
     at += 2 + range.prefix.length;
     writeU48(b, at, range.keptFrom);
-    view.setFloat64(at + 6, range.historyMs, true);
-    at += 14;
+    writeU48(b, at + 6, range.keptFromMs);
+    view.setFloat64(at + 12, range.historyMs, true);
+    at += 20;
   }
   for (const row of state.segmentUse) {
     writeU32(b, at, row.segment);
@@ -82,18 +82,18 @@ export function decodeKept(b: Uint8Array): KeptState {
   const view = new DataView(b.buffer, b.byteOffset, b.byteLength);
   const rangeCount = readU16(b, 6);
   const rowCount = readU32(b, 32);
-  const ranges: { prefix: Uint8Array; keptFrom: number; historyMs: number }[] = [];
+  const ranges: KeptRange[] = [];
   let at = HEAD_BYTES;
   for (let k = 0; k < rangeCount; k++) {
     if (at + 2 > b.length) throw damaged('range beyond the end');
     const prefixBytes = readU16(b, at);
-    if (at + 16 + prefixBytes > b.length) throw damaged('range beyond the end');
+    if (at + 22 + prefixBytes > b.length) throw damaged('range beyond the end');
     const prefix = b.slice(at + 2, at + 2 + prefixBytes);
     at += 2 + prefixBytes;
-    const historyMs = view.getFloat64(at + 6, true);
+    const historyMs = view.getFloat64(at + 12, true);
     if (!(historyMs >= 0)) throw damaged(`history of ${historyMs} ms`);
-    ranges.push({ prefix, keptFrom: readU48(b, at), historyMs });
-    at += 14;
+    ranges.push({ prefix, keptFrom: readU48(b, at), keptFromMs: readU48(b, at + 6), historyMs });
+    at += 20;
   }
   if (rangeCount === 0 || ranges[0]!.prefix.length !== 0) throw damaged('the range of the empty prefix is missing');
   if (at + rowCount * (4 + 6 * rangeCount) + 1 !== b.length) throw damaged('length and counts differ');
@@ -108,7 +108,6 @@ export function decodeKept(b: Uint8Array): KeptState {
   return {
     ranges,
     sweptTimeMs: readU48(b, 8),
-    removedTimeMs: readU48(b, 14),
     tombstonesFrom: readU48(b, 20) || Number.POSITIVE_INFINITY,
     looseLargeFrom: readU48(b, 26) || Number.POSITIVE_INFINITY,
     headersThrough: readU48(b, 36),

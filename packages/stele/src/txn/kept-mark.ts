@@ -23,7 +23,6 @@ export function appendKeptMark(core: Core): void {
   const body = encodeKept({
     ranges: retention.ranges,
     sweptTimeMs: core.sweptTimeMs,
-    removedTimeMs: core.removedTimeMs,
     tombstonesFrom: core.tombstonesFrom,
     looseLargeFrom: Number.POSITIVE_INFINITY,
     headersThrough: core.headersThrough,

@@ -26,8 +26,8 @@ export function textOf(key: Uint8Array, keyBytes: number): string {
 }
 
 export interface ReadRange {
-  readonly start: Uint8Array | undefined;
-  readonly end: Uint8Array | undefined;
+  start: Uint8Array | undefined;
+  end: Uint8Array | undefined;
 }
 
 const RANGES_MAX = 100_000;
@@ -43,21 +43,17 @@ export class ReadSet {
     if (!this.keys.has(text)) this.keys.set(text, key.slice(0, keyBytes));
   }
 
-  addRange(start: Uint8Array | undefined, end: Uint8Array | undefined): void {
-    const last = this.ranges.at(-1);
-    if (last !== undefined && same(last.start, start) && same(last.end, end)) return;
+  /** Joins a range and gives it back, so that a scan can widen it as it goes on. */
+  addRange(start: Uint8Array | undefined, end: Uint8Array | undefined): ReadRange {
     if (this.ranges.length >= RANGES_MAX) this.ranges = [{ start: undefined, end: undefined }]; // wider is safe
-    this.ranges.push({ start: start?.slice(), end: end?.slice() });
+    const range = { start: start?.slice(), end: end?.slice() };
+    this.ranges.push(range);
+    return range;
   }
 
   sawExpiry(expiresAt: number): void {
     if (expiresAt > 0 && expiresAt < this.earliestExpiry) this.earliestExpiry = expiresAt;
   }
-}
-
-function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && compareBytes(a, 0, a.length, b, 0, b.length) === 0;
 }
 
 const WINDOW_BYTES_MAX = 8 * 1024 * 1024;

@@ -76,7 +76,6 @@ export class ReplayRoom {
         keptRanges: encodeKept({
           ranges: retention.ranges,
           sweptTimeMs: core.sweptTimeMs,
-          removedTimeMs: core.removedTimeMs,
           tombstonesFrom: core.tombstonesFrom,
           looseLargeFrom: this.#fromCommit + 1,
           headersThrough: core.headersThrough,

@@ -22,6 +22,8 @@ export interface KeptRange {
   readonly prefix: Uint8Array;
   /** Oldest commit at which keys with this prefix (and no longer one listed) can be read. */
   keptFrom: number;
+  /** Greatest expiry of an entry removed while nothing was kept: no earlier time can be asked for. */
+  keptFromMs: number;
   /** Rule in force, inherited when the rule of this prefix is gone. ms, Infinity, or 0. */
   historyMs: number;
 }
@@ -39,9 +41,10 @@ export class Retention {
   #ranges: KeptRange[];
   readonly #pins: Pins;
 
-  constructor(pins: Pins, historyMs: number, restored: readonly { prefix: Uint8Array; keptFrom: number; historyMs: number }[] | undefined) {
+  constructor(pins: Pins, historyMs: number, restored: readonly KeptRange[] | undefined) {
     this.#pins = pins;
-    this.#ranges = restored === undefined ? [{ prefix: EMPTY, keptFrom: 0, historyMs }] : restored.map((range) => ({ ...range }));
+    this.#ranges =
+      restored === undefined ? [{ prefix: EMPTY, keptFrom: 0, keptFromMs: 0, historyMs }] : restored.map((range) => ({ ...range }));
   }
 
   get ranges(): readonly KeptRange[] {
@@ -65,6 +68,7 @@ export class Retention {
     const next = sorted.map((prefix) => ({
       prefix,
       keptFrom: longestMatch(this.#ranges, prefix, prefix.length)!.keptFrom,
+      keptFromMs: longestMatch(this.#ranges, prefix, prefix.length)!.keptFromMs,
       historyMs: longestMatch(own, prefix, prefix.length)!.historyMs,
     }));
     // A range that says no more than its parent is not kept apart.
@@ -72,7 +76,7 @@ export class Retention {
     this.#ranges = next.filter((range, at) => {
       if (range.prefix.length === 0 || listed.has(range.prefix.join())) return true;
       const parent = longestMatch(next.slice(0, at), range.prefix, range.prefix.length - 1)!;
-      return parent.keptFrom !== range.keptFrom || parent.historyMs !== range.historyMs;
+      return parent.keptFrom !== range.keptFrom || parent.keptFromMs !== range.keptFromMs || parent.historyMs !== range.historyMs;
     });
     if (this.#ranges.length > RANGES_MAX)
       throw new SteleError('invalid', 'RETENTION_RULES', `${this.#ranges.length} kept ranges, at most ${RANGES_MAX}`);
@@ -80,10 +84,10 @@ export class Retention {
 
   /** Ranges told by the log, or those of before; what was let go meanwhile stays let go. */
   adopt(ranges: readonly KeptRange[]): void {
-    this.#ranges = ranges.map((range) => ({
-      ...range,
-      keptFrom: Math.max(range.keptFrom, longestMatch(this.#ranges, range.prefix, range.prefix.length)!.keptFrom),
-    }));
+    this.#ranges = ranges.map((range) => {
+      const before = longestMatch(this.#ranges, range.prefix, range.prefix.length)!;
+      return { ...range, keptFrom: Math.max(range.keptFrom, before.keptFrom), keptFromMs: Math.max(range.keptFromMs, before.keptFromMs) };
+    });
   }
 
   /** A rule of 0 has kept nothing before now; say so in `keptFrom` before that rule can change. */
@@ -105,6 +109,12 @@ export class Retention {
   keptFromOf(key: Uint8Array, keyBytes: number, applied: number): number {
     const range = longestMatch(this.#ranges, key, keyBytes)!;
     return range.historyMs === 0 ? Math.max(range.keptFrom, applied) : range.keptFrom;
+  }
+
+  /** An entry of the range was removed for good at a time when nothing was kept. */
+  removed(rangeIndex: number, expiry: number): void {
+    const range = this.#ranges[rangeIndex]!;
+    if (range.historyMs === 0 && expiry > range.keptFromMs) range.keptFromMs = expiry;
   }
 
   /** True when no view outside the open ones can ever ask for a version superseded now. */
@@ -131,15 +141,14 @@ export class Retention {
   }
 
   /**
-   * What a view opened now may claim. `applied` is the newest commit; `sweptMs` the greatest expiry of anything removed
-   * for good, before which no time can be asked for where nothing is kept.
+   * What a view opened now may claim. `applied` is the newest commit.
    */
-  claim(applied: number, sweptMs: number): KeptClaim {
+  claim(applied: number): KeptClaim {
     return {
-      ranges: this.#ranges.map(({ prefix, keptFrom, historyMs }) => ({
+      ranges: this.#ranges.map(({ prefix, keptFrom, keptFromMs, historyMs }) => ({
         prefix,
         keptFrom: historyMs === 0 ? Math.max(keptFrom, applied) : keptFrom,
-        keptFromMs: historyMs === Number.POSITIVE_INFINITY && keptFrom === 0 ? 0 : sweptMs,
+        keptFromMs,
       })),
     };
   }
@@ -171,7 +180,7 @@ function reaches(range: { readonly keptFrom: number; readonly keptFromMs: number
   return range.keptFrom <= commit && range.keptFromMs <= timeMs;
 }
 
-/** First prefix not answerable at (commit, time) among the keys in [start, end), or undefined. */
+/** First prefix not answerable at (commit, time) among those that decide for keys in [start, end), or undefined. */
 export function firstExpired(
   claim: KeptClaim,
   start: Uint8Array | undefined,
@@ -179,30 +188,33 @@ export function firstExpired(
   commit: number,
   timeMs: number,
 ): Uint8Array | undefined {
-  for (const range of claim.ranges) {
-    if (reaches(range, commit, timeMs)) continue;
-    if (end !== undefined && compare(range.prefix, end) >= 0) continue;
-    const after = prefixEnd(range.prefix);
-    if (start !== undefined && after !== undefined && compare(after, start) <= 0) continue;
-    if (start !== undefined && hasNearer(claim, range.prefix, start, end, commit, timeMs)) continue;
-    return range.prefix;
+  for (const [at, range] of claim.ranges.entries()) {
+    if (!reaches(range, commit, timeMs) && decidesIn(claim, at, start ?? EMPTY, end)) return range.prefix;
   }
   return undefined;
 }
 
-/** Does a longer prefix, kept at `commit`, contain all of [start, end)? Then the shorter rule has no say there. */
-function hasNearer(
-  claim: KeptClaim,
-  prefix: Uint8Array,
-  start: Uint8Array,
-  end: Uint8Array | undefined,
-  commit: number,
-  timeMs: number,
-): boolean {
-  const nearest = longestMatch(claim.ranges, start, start.length)!;
-  if (nearest.prefix.length <= prefix.length || !reaches(nearest, commit, timeMs)) return false;
-  const after = prefixEnd(nearest.prefix);
-  return after === undefined || (end !== undefined && compare(end, after) <= 0);
+/** Is there a place for a key in [start, end) whose longest prefix is that of range `at`? Longer prefixes cover parts of it. */
+function decidesIn(claim: KeptClaim, at: number, start: Uint8Array, end: Uint8Array | undefined): boolean {
+  const { prefix } = claim.ranges[at]!;
+  const prefixBehind = prefixEnd(prefix);
+  const last = end === undefined || (prefixBehind !== undefined && compare(prefixBehind, end) < 0) ? prefixBehind : end;
+  let from = compare(start, prefix) > 0 ? start : prefix;
+  for (let next = at + 1; next < claim.ranges.length; next++) {
+    const longer = claim.ranges[next]!.prefix;
+    if (!startsWith(longer, prefix)) break; // a prefix and what it begins stand together in order
+    if (compare(longer, from) > 0) break; // a gap before it
+    const behind = prefixEnd(longer);
+    if (behind === undefined) return false;
+    if (compare(behind, from) > 0) from = behind;
+  }
+  return last === undefined || compare(from, last) < 0;
+}
+
+function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
+  if (key.length < prefix.length) return false;
+  for (let at = 0; at < prefix.length; at++) if (key[at] !== prefix[at]) return false;
+  return true;
 }
 
 /** The least key greater than every key with this prefix, or undefined when there is none. */

@@ -16,7 +16,7 @@ import { checkBounds } from './batch.ts';
 import type { Core } from './core.ts';
 import { MISS } from './core.ts';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf } from './options.ts';
-import { ReadSet } from './read-set.ts';
+import { type ReadRange, ReadSet } from './read-set.ts';
 import { checkRange, SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
 import type { Commit, CommitOptions, Decode, Entry, KeyRange, ScanRange, Transaction } from './types.ts';
@@ -110,7 +110,6 @@ export class EngineTransaction extends SightReader implements Transaction {
   override scan(range: ScanRange = {}): IterableIterator<Entry> {
     checkRange(range);
     this.sight();
-    this.reads.addRange(range.start, range.end);
     return mergedScan(this, range);
   }
 
@@ -246,19 +245,57 @@ function effectsIn(writes: WriteSet, { start, end }: KeyRange): readonly WriteEf
   return writes.sorted().slice(from, Math.max(from, to));
 }
 
+/** The part of a scanned range that was looked at: up to the last entry handed out, all of it at the end. */
+class Examined {
+  readonly #txn: EngineTransaction;
+  readonly #range: ScanRange;
+  #joined: ReadRange | undefined;
+
+  constructor(txn: EngineTransaction, range: ScanRange) {
+    this.#txn = txn;
+    this.#range = range;
+  }
+
+  through(key: Uint8Array): void {
+    const { start, end, reverse } = this.#range;
+    // The least key behind `key` is `key` and a zero byte.
+    const behind = new Uint8Array(key.length + 1);
+    behind.set(key);
+    if (reverse === true) this.#join(key, end);
+    else this.#join(start, behind);
+  }
+
+  all(): void {
+    this.#join(this.#range.start, this.#range.end);
+  }
+
+  #join(start: Uint8Array | undefined, end: Uint8Array | undefined): void {
+    if (this.#joined === undefined) {
+      this.#joined = this.#txn.reads.addRange(start, end);
+      return;
+    }
+    this.#joined.start = start;
+    this.#joined.end = end;
+  }
+}
+
 /** The view's entries with the transaction's own effects in their places. Own entries have version 0. */
 function* mergedScan(txn: EngineTransaction, range: ScanRange): Generator<Entry, undefined> {
   const sign = range.reverse === true ? -1 : 1;
   const own = [...effectsIn(txn.writes, range)];
   if (sign < 0) own.reverse();
   const { limit: _limit, ...unlimited } = range;
+  const examined = new Examined(txn, range);
   const below = txn.view.scan(unlimited);
   let next = below.next();
   let at = 0;
   for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const entry = next.done === true ? undefined : next.value;
     const effect = own[at];
-    if (entry === undefined && effect === undefined) return undefined;
+    if (entry === undefined && effect === undefined) {
+      examined.all();
+      return undefined;
+    }
     const order =
       entry === undefined
         ? 1
@@ -271,12 +308,14 @@ function* mergedScan(txn: EngineTransaction, range: ScanRange): Generator<Entry,
     }
     if (order < 0) {
       left--;
+      examined.through(entry!.key);
       yield entry!;
       continue;
     }
     at++;
     if (effect!.value === undefined || (effect!.expiresAt !== 0 && effect!.expiresAt <= txn.timeMs)) continue;
     left--;
+    examined.through(effect!.key);
     yield {
       key: effect!.key.slice(),
       value: range.values === false ? new Uint8Array(0) : effect!.value.slice(),
