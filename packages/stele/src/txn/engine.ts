@@ -22,6 +22,7 @@ import { backupTo } from './backup.ts';
 import { checkBounds, collectBatch } from './batch.ts';
 import { changesAfter } from './changes.ts';
 import { compactTree } from './compact.ts';
+import type { Core } from './core.ts';
 import { FallbackReader } from './fallback-reader.ts';
 import { FLUSH_LIMITS, Flusher } from './flusher.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -221,7 +222,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     checkRange(range);
     const view = this.#viewOfNow();
     return new ScanIterator(
-      this.core,
+      this.#readable(),
       view,
       range,
       () => view.check(),
@@ -265,6 +266,11 @@ class StoredEngine extends SightReader implements Engine, Committer {
     } finally {
       view.close();
     }
+  }
+
+  /** The core that reads are answered from: after a failure, the durable one. */
+  #readable(): Core {
+    return this.core.status === 'failed' ? this.#durableReader().durable : this.core;
   }
 
   #durableReader(): FallbackReader {
@@ -461,18 +467,18 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   asOfTime(timeMs: number, options?: ViewOptions): View {
     checkTime(timeMs);
-    return this.#viewAt(this.core.commitAt(timeMs), timeMs, options);
+    return this.#viewAt(this.#readable().commitAt(timeMs), timeMs, options);
   }
 
   asOfAsserted(timeMs: number, options?: ViewOptions): View {
     checkTime(timeMs);
-    return this.#viewAt(this.core.commitAtAsserted(timeMs), undefined, options);
+    return this.#viewAt(this.#readable().commitAtAsserted(timeMs), undefined, options);
   }
 
   #viewAt(version: number, timeMs: number | undefined, options: ViewOptions | undefined): View {
-    const { core } = this;
-    core.assertReadable();
-    if (core.status === 'failed' && version > core.durable) throw core.group.failure!;
+    this.core.assertReadable();
+    if (this.core.status === 'failed' && version > this.core.durable) throw this.core.group.failure!;
+    const core = this.#readable();
     if (version > core.applied)
       throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} does not exist yet, the newest is ${core.applied}`, {
         detail: { found: version, newest: core.applied },
@@ -487,8 +493,8 @@ class StoredEngine extends SightReader implements Engine, Committer {
   history(key: Uint8Array, options: { limit?: number } = {}): IterableIterator<HistoryEntry> {
     checkKey(key);
     checkRange({ ...options });
-    const { core } = this;
-    core.assertReadable();
+    this.core.assertReadable();
+    const core = this.#readable();
     const commit = this.version;
     const keptFrom = core.retention.keptFromOf(key, key.length, core.applied);
     return historyOf(core, key, { commit, timeMs: core.nowMs(), keptFrom }).take(options.limit ?? Number.POSITIVE_INFINITY);

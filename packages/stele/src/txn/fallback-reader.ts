@@ -40,12 +40,18 @@ export class FallbackReader extends SightReader {
       },
       core.applied,
     );
+    core.timeMs = Math.max(core.timeMs, owner.timeMs);
     super(core);
     this.#owner = owner;
   }
 
   protected override sight(): Sight {
     return { commit: this.core.applied, timeMs: this.#owner.nowMs(), claim: undefined, skipExpired: false };
+  }
+
+  /** The recovered core. */
+  get durable(): Core {
+    return this.core;
   }
 
   view(): PinnedView {
