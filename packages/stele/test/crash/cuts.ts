@@ -5,7 +5,7 @@
  * whose power went, and every third also as one whose process was killed.
  */
 
-import type { FaultyHost } from '../../src/host/faulty/host.ts';
+import type { FaultyHost, FaultyHostOptions } from '../../src/host/faulty/host.ts';
 import { Driver } from './driver.ts';
 import type { Journal, Mark } from './journal.ts';
 import { type Court, type Cut, judge } from './judge.ts';
@@ -67,9 +67,20 @@ export class CutFailure extends Error {
 /** The cuts that follow from one snapshot. */
 export function cutsOf(setup: Setup, snapshot: Snapshot): Cut[] {
   const { machine, mark, operation } = snapshot;
-  const power: Cut = { machine: machine.fork().reboot({ seed: mixSeed(setup.seed, operation) }), mark, kind: 'power' };
+  const power = watched(mark, 'power', (hook) => machine.fork().reboot({ seed: mixSeed(setup.seed, operation), ...hook }));
   if (operation % 3 !== 0) return [power];
-  return [power, { machine: machine.fork().killProcess({ seed: mixSeed(setup.seed, operation, 1) }), mark, kind: 'kill' }];
+  return [power, watched(mark, 'kill', (hook) => machine.fork().killProcess({ seed: mixSeed(setup.seed, operation, 1), ...hook }))];
+}
+
+/** A cut that tells what is done to the log while it is opened. */
+function watched(mark: Mark, kind: Cut['kind'], boot: (hook: Pick<FaultyHostOptions, 'onOperation'>) => FaultyHost): Cut {
+  const seen = { logWrites: 0 };
+  const machine = boot({
+    onOperation: (operation) => {
+      if (operation.kind === 'write' && operation.name.startsWith('log-')) seen.logWrites++;
+    },
+  });
+  return { machine, mark, kind, seen };
 }
 
 /** Records and judges. Returns the number of cuts. @throws {CutFailure} */

@@ -14,7 +14,7 @@ import assert from 'node:assert/strict';
 import { SteleError } from '../../src/base/errors.ts';
 import type { FaultyHost } from '../../src/host/faulty/host.ts';
 import { openEngineSync } from '../../src/txn/engine.ts';
-import type { Commit, CommitOptions, Durability, Engine, Operation, Transaction, View } from '../../src/txn/types.ts';
+import type { Commit, CommitOptions, Durability, Engine, Operation, RetentionRules, Transaction, View } from '../../src/txn/types.ts';
 import { compareState } from '../reference/recovery.ts';
 import { Journal } from './journal.ts';
 import { optionsOf, pause, type Setup } from './machine.ts';
@@ -86,7 +86,9 @@ export class Driver {
     }
     if (disturb !== undefined) {
       disturb();
-      if (!this.failed) await assert.rejects(txn.commit(), (error) => error instanceof SteleError && error.kind !== 'corrupt');
+      if (!this.failed && this.engine.version > txn.version)
+        await assert.rejects(txn.commit(), (error) => error instanceof SteleError && error.kind !== 'corrupt');
+      else txn.abort();
       return;
     }
     await this.#issue(operations, {}, () => txn.commit());
@@ -128,11 +130,22 @@ export class Driver {
 
   #refused(error: unknown): void {
     const code = codeOf(error);
-    if (this.isStrict || (code !== 'DISK_FULL' && code !== 'COMMIT_UNKNOWN')) throw error;
-    if (code === 'DISK_FULL') this.refusals.full++;
+    if (this.isStrict || !['DISK_FULL', 'IO_ERROR', 'COMMIT_UNKNOWN'].includes(code)) throw error;
+    if (code !== 'COMMIT_UNKNOWN') this.refusals.full++;
     else {
       this.refusals.unknown++;
       this.failed = true;
+    }
+  }
+
+  /** New retention rules. */
+  setRules(rules: RetentionRules): void {
+    if (this.failed) return;
+    try {
+      this.engine.setRetention(rules);
+      this.journal.rules(rules, this.timeMs);
+    } catch (error) {
+      this.#refused(error);
     }
   }
 

@@ -13,7 +13,12 @@ import type { Durability, Operation, RetentionRules } from '../../src/txn/types.
 import { type Receipt, Reference } from '../reference/reference.ts';
 
 type Event =
-  | { readonly kind: 'commit'; readonly operations: readonly Operation[]; readonly timeMs: number; readonly assertedTimeMs: number | undefined }
+  | {
+      readonly kind: 'commit';
+      readonly operations: readonly Operation[];
+      readonly timeMs: number;
+      readonly assertedTimeMs: number | undefined;
+    }
   | { readonly kind: 'rules'; readonly rules: RetentionRules; readonly timeMs: number };
 
 /** One moment of a journal. */

@@ -25,6 +25,8 @@ export interface Cut {
   readonly mark: Mark;
   /** Which promise counts. */
   readonly kind: 'power' | 'kill';
+  /** What was done to the log since the boot. */
+  readonly seen?: { readonly logWrites: number };
 }
 
 export interface Court {
@@ -40,7 +42,9 @@ export async function judge(court: Court, cut: Cut): Promise<number> {
   const reference = journal.at(mark);
   notePages(machine, places);
   const atLeast = cut.kind === 'power' ? mark.device : mark.kernel;
+  const isNew = !machine.storage.exists(PAGES_FILE);
   const engine = openEngineSync(optionsOf(setup, machine, true));
+  if (!isNew && (cut.seen?.logWrites ?? 0) > 0) places.reach('torn group');
   const version = checkRecovered(reference, engine, { atLeast, clockMs: machine.clock.nowMs(), pastViews: 4 });
   if (version < mark.version) places.reach('commit lost legally');
   if (version > atLeast) places.reach('unpromised commit kept');

@@ -93,10 +93,18 @@ async function runStep(driver: Driver, random: SeededRandom, kind: Kind): Promis
     }
     case 'large':
       driver.places.reach('large value');
-      return driver.commit([put(random, userKey(`big${random.below(3)}`), random.between(17_000, 90_000))], options(random), random.oneIn(2));
+      return driver.commit(
+        [put(random, userKey(`big${random.below(3)}`), random.between(17_000, 90_000))],
+        options(random),
+        random.oneIn(2),
+      );
     case 'ttl': {
       const ttlMs = random.pick([1, 50, 400, 3000]);
-      return driver.commit([{ ...put(random, userKey(`t${random.below(12)}`), random.below(200)), ttlMs }], options(random), random.oneIn(3));
+      return driver.commit(
+        [{ ...put(random, userKey(`t${random.below(12)}`), random.below(200)), ttlMs }],
+        options(random),
+        random.oneIn(3),
+      );
     }
     case 'deleteRange': {
       const first = random.below(400);
@@ -112,11 +120,16 @@ async function runStep(driver: Driver, random: SeededRandom, kind: Kind): Promis
       const key = userKey('a1');
       const look = put(random, userKey('a2'), 10);
       const disturbing = put(random, key, 20);
-      return driver.transact((txn) => void txn.get(key), [look], () => driver.commitSync([disturbing], {}));
+      return driver.transact(
+        (txn) => void txn.get(key),
+        [look],
+        () => driver.commitSync([disturbing], {}),
+      );
     }
     case 'churn': {
       const waits: Promise<void>[] = [];
-      for (let i = random.between(3, 10); i > 0; i--) waits.push(driver.commit([put(random, userKey(`h${random.below(3)}`), 80)], {}, true));
+      for (let i = random.between(3, 10); i > 0; i--)
+        waits.push(driver.commit([put(random, userKey(`h${random.below(3)}`), 80)], {}, true));
       return void (await Promise.all(waits));
     }
     default:
@@ -149,9 +162,7 @@ async function runCare(driver: Driver, random: SeededRandom, kind: Kind): Promis
           { prefix: userKey('z'), historyMs: random.pick([0, 500, Infinity]) },
         ],
       };
-      if (driver.failed) return;
-      driver.engine.setRetention(rules);
-      return driver.journal.rules(rules, driver.timeMs);
+      return driver.setRules(rules);
     }
     default:
       throw new RangeError(kind);
@@ -174,7 +185,7 @@ function anyKey(random: SeededRandom): Uint8Array {
 }
 
 /** A value whose every byte depends on the draw, so that a mixed-up one shows. */
-export function valueOf(random: SeededRandom, bytes: number): Uint8Array {
+export function valueBytes(random: SeededRandom, bytes: number): Uint8Array {
   const value = new Uint8Array(bytes);
   let word = random.next();
   for (let at = 0; at < bytes; at++) {
@@ -185,11 +196,13 @@ export function valueOf(random: SeededRandom, bytes: number): Uint8Array {
 }
 
 function put(random: SeededRandom, key: Uint8Array, bytes: number): { type: 'put'; key: Uint8Array; value: Uint8Array } {
-  return { type: 'put', key, value: valueOf(random, bytes) };
+  return { type: 'put', key, value: valueBytes(random, bytes) };
 }
 
 function options(random: SeededRandom): CommitOptions {
   const durability = random.pick<Durability | undefined>([undefined, undefined, undefined, 'immediate', 'debounced', 'async']);
-  const asserted = random.oneIn(8) ? { assertedTimeMs: 1_000_000 + random.below(1_000_000), meta: [new Uint8Array([random.below(256)])] } : {};
+  const asserted = random.oneIn(8)
+    ? { assertedTimeMs: 1_000_000 + random.below(1_000_000), meta: [new Uint8Array([random.below(256)])] }
+    : {};
   return { ...(durability === undefined ? {} : { durability }), ...asserted };
 }
