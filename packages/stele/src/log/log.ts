@@ -41,17 +41,17 @@ const TAIL_BYTES_DEFAULT = 16 * 1024 * 1024;
 /** Padding and group record in front of a record. */
 const GROUP_ROOM = 7 + GROUP_BYTES;
 
-/** One group being collected: what one write will hand over. */
+/** One group being collected: what one write will hand over. Used again when it is written, so that a put allocates nothing. */
 interface Piece {
-  readonly chunk: TailChunk;
-  readonly segment: Segment;
+  chunk: TailChunk;
+  segment: Segment;
   /** Indexes into the chunk: end of what was there before (padding follows), group record, end of the records. */
-  readonly padAt: number;
-  readonly groupAt: number;
+  padAt: number;
+  groupAt: number;
   end: number;
-  readonly commit: number;
-  readonly timeMs: number;
-  readonly chain: number;
+  commit: number;
+  timeMs: number;
+  chain: number;
 }
 
 interface Start {
@@ -99,6 +99,8 @@ export class Log {
   readonly #readOnly: boolean;
   #segment: Segment;
   #pieces: Piece[] = [];
+  readonly #sparePieces: Piece[] = [];
+  readonly #group = { chain: 0, commit: 0, timeMs: 0, durableSegment: 0, durableOffset: 0, groupBytes: 0 };
   #piece: Piece | undefined;
   #building = false;
   /** Ordinals and carried versions in ended parts of the unfinished commit; −1: there is none. */
@@ -334,8 +336,8 @@ export class Log {
   writeGroup(): void {
     this.#mayAppend();
     invariant(!this.#building, 'a record is unfinished');
-    for (const piece of this.#pieces) this.#writePiece(piece);
-    this.#pieces = [];
+    for (let at = 0; at < this.#pieces.length; at++) this.#writePiece(this.#pieces[at]!);
+    while (this.#pieces.length > 0) this.#sparePieces.push(this.#pieces.pop()!);
     this.#piece = undefined;
     this.writtenSegment = this.headSegment;
     this.writtenOffset = this.headOffset;
@@ -522,31 +524,35 @@ export class Log {
     invariant(this.#limit > 0, 'reserve comes before begin');
     const chunk = this.#tail.current!;
     const groupAt = align8(chunk.base + chunk.used) - chunk.base;
-    chunk.bytes.fill(0, chunk.used, groupAt);
-    this.#piece = {
-      chunk,
-      segment: this.#segment,
-      padAt: chunk.used,
-      groupAt,
-      end: groupAt + GROUP_BYTES,
-      commit,
-      timeMs,
-      chain: this.lastChecksum,
-    };
-    this.#pieces.push(this.#piece);
+    for (let at = chunk.used; at < groupAt; at++) chunk.bytes[at] = 0;
+    const end = groupAt + GROUP_BYTES;
+    let piece = this.#sparePieces.pop();
+    if (piece === undefined) {
+      piece = { chunk, segment: this.#segment, padAt: chunk.used, groupAt, end, commit, timeMs, chain: this.lastChecksum };
+    } else {
+      piece.chunk = chunk;
+      piece.segment = this.#segment;
+      piece.padAt = chunk.used;
+      piece.groupAt = groupAt;
+      piece.end = end;
+      piece.commit = commit;
+      piece.timeMs = timeMs;
+      piece.chain = this.lastChecksum;
+    }
+    this.#piece = piece;
+    this.#pieces.push(piece);
   }
 
   #writePiece(piece: Piece): void {
     const { chunk, segment, padAt, groupAt, end } = piece;
-    const fields = {
-      chain: piece.chain,
-      commit: piece.commit,
-      timeMs: piece.timeMs,
-      durableSegment: this.durableSegment,
-      durableOffset: this.durableOffset,
-      groupBytes: end - groupAt,
-    };
-    encodeGroup(chunk.bytes, groupAt, segment.seed, chunk.base + groupAt, this.#options.epoch, fields);
+    const group = this.#group;
+    group.chain = piece.chain;
+    group.commit = piece.commit;
+    group.timeMs = piece.timeMs;
+    group.durableSegment = this.durableSegment;
+    group.durableOffset = this.durableOffset;
+    group.groupBytes = end - groupAt;
+    encodeGroup(chunk.bytes, groupAt, segment.seed, chunk.base + groupAt, this.#options.epoch, group);
     try {
       writeAll(segment.file(), chunk.bytes, padAt, end - padAt, chunk.base + padAt);
     } catch (cause) {

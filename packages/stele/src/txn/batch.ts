@@ -10,31 +10,38 @@ import { SteleError } from '../base/errors.ts';
 import type { Applier } from './applier.ts';
 import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
+import { EffectList } from './effect-list.ts';
 import { Found, lookup } from './lookup.ts';
 import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf } from './options.ts';
 import type { Operation } from './types.ts';
-import { WriteSet } from './write-set.ts';
+import type { WriteEffect } from './write-set.ts';
 import type { Writer } from './writer.ts';
 
 /** The effects of `operations` at `timeMs`. @throws {SteleError} `invalid` BATCH_INVALID, BATCH_TOO_LARGE and those of keys and values; `conflict` VERSION_MISMATCH */
-export function collectBatch(core: Core, applier: Applier, writer: Writer, operations: readonly Operation[], timeMs: number): WriteSet {
+export function collectBatch(
+  core: Core,
+  applier: Applier,
+  writer: Writer,
+  operations: readonly Operation[],
+  timeMs: number,
+): WriteEffect[] {
   if (!Array.isArray(operations)) throw new SteleError('invalid', 'BATCH_INVALID', `batch is ${typeof operations}, expected an array`);
   if (operations.length > BATCH_OPERATIONS_MAX)
     throw new SteleError('invalid', 'BATCH_TOO_LARGE', `${operations.length} operations, at most ${BATCH_OPERATIONS_MAX}`);
-  const set = new WriteSet();
+  const set = new EffectList();
   const found = new Found();
   for (const operation of operations) {
     if (operation?.type === 'deleteRange') deleteRange(applier, set, operation.start, operation.end, timeMs);
     else single(core, writer, set, found, operation, timeMs);
     if (set.bytes > BATCH_BYTES_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_BYTES_MAX} bytes`);
   }
-  return set;
+  return set.sorted();
 }
 
 function single(
   core: Core,
   writer: Writer,
-  set: WriteSet,
+  set: EffectList,
   found: Found,
   operation: Exclude<Operation, { type: 'deleteRange' }>,
   timeMs: number,
@@ -49,19 +56,19 @@ function single(
   if (ifVersion !== undefined) writer.checkVersion(key, ifVersion, liveVersion(core, key, timeMs, found));
   if (type === 'check') return;
   if (type === 'delete') {
-    set.set({ key, value: undefined, expiresAt: 0, ttlMs: undefined });
+    set.add({ key, value: undefined, expiresAt: 0, ttlMs: undefined });
     return;
   }
   checkValue(operation.value);
-  set.set({ key, value: operation.value, expiresAt: expiryOf(operation, timeMs), ttlMs: undefined });
+  set.add({ key, value: operation.value, expiresAt: expiryOf(operation, timeMs), ttlMs: undefined });
 }
 
-function deleteRange(applier: Applier, set: WriteSet, start: Uint8Array, end: Uint8Array, timeMs: number): void {
+function deleteRange(applier: Applier, set: EffectList, start: Uint8Array, end: Uint8Array, timeMs: number): void {
   checkBounds(start, end);
-  const before = set.sorted().slice(set.lowerBound(start), set.lowerBound(end));
-  for (const key of applier.liveKeys(start, end, timeMs)) set.set({ key, value: undefined, expiresAt: 0, ttlMs: undefined });
+  const before = set.within(start, end);
+  for (const key of applier.liveKeys(start, end, timeMs)) set.add({ key, value: undefined, expiresAt: 0, ttlMs: undefined });
   // What the batch itself wrote there before goes too.
-  for (const effect of before) set.set({ key: effect.key, value: undefined, expiresAt: 0, ttlMs: undefined });
+  for (const effect of before) set.add({ key: effect.key, value: undefined, expiresAt: 0, ttlMs: undefined });
 }
 
 /** Version of the live entry, 0 when there is none at `timeMs`. */

@@ -56,6 +56,13 @@ export class Encoder {
     this.#core.log.setMeta(options.assertedTimeMs ?? 0, options.meta ?? []);
   }
 
+  /** Encodes an effect of which all is known: the superseded version lies at its own place, and no table is due. */
+  plain(key: Uint8Array, value: Uint8Array | undefined, expiresAt: number, backCommit: number, backOrdinal: number): void {
+    const { log } = this.#core;
+    if (value === undefined) log.delete(key, key.length, backCommit, backOrdinal, false, undefined);
+    else log.put(key, key.length, value, 0, value.length, expiresAt, backCommit, backOrdinal, false, undefined);
+  }
+
   /** Encodes one effect into the record begun, and leaves in `old` where the superseded version is from now on. */
   effect(
     key: Uint8Array,

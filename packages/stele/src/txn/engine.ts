@@ -57,6 +57,7 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './types.ts';
+import { refuseUnfinished } from './unfinished.ts';
 import { verifyCore } from './verify.ts';
 import { PinnedView } from './view.ts';
 import { type Applied, Writer } from './writer.ts';
@@ -88,6 +89,7 @@ export function openEngineSync(options: EngineOptions): Engine {
   const { host } = options;
   const lock = host.storage.lock(settings.readOnly ? { shared: true } : undefined);
   try {
+    refuseUnfinished(host.storage);
     return new StoredEngine(openCore(host, settings), lock);
   } catch (error) {
     lock.release();
@@ -322,8 +324,8 @@ class StoredEngine extends SightReader implements Engine, Committer {
     this.core.assertWritable();
     checkCommitOptions(options);
     const timeMs = this.core.nowMs();
-    const set = collectBatch(this.core, this.#applier, this.#writer, operations, timeMs);
-    return this.#writer.effects(set.sorted(), options, timeMs);
+    const effects = collectBatch(this.core, this.#applier, this.#writer, operations, timeMs);
+    return this.#writer.effects(effects, options, timeMs);
   }
 
   deleteRange(start: Uint8Array, end: Uint8Array, options?: CommitOptions): Promise<Commit> {
@@ -551,7 +553,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   async backup(target: Parameters<Engine['backup']>[0], options: Parameters<Engine['backup']>[1] = {}): Promise<void> {
     this.core.assertReadable();
-    await backupTo(this.core, this.#flusher, target, options);
+    await backupTo(this.core, this.#flusher, target, options, () => this.#headers.advance());
   }
 
   verify(options: Parameters<Engine['verify']>[0] = {}): Promise<VerifyReport> {

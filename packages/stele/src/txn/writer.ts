@@ -23,12 +23,12 @@ import { Superseded } from './superseded.ts';
 import type { CommitOptions, WriteOptions } from './types.ts';
 import type { WriteEffect } from './write-set.ts';
 
-/** What was committed; `version` 0 stands for "nothing was". */
+/** What was committed; `version` 0 stands for "nothing was". The writer's one object: read it before the next commit. */
 export interface Applied {
-  readonly version: number;
-  readonly timeMs: number;
-  readonly checksum: number;
-  readonly changed: number;
+  version: number;
+  timeMs: number;
+  checksum: number;
+  changed: number;
 }
 
 /** A commit whose record would be larger is logged in parts of about this size. */
@@ -40,6 +40,8 @@ interface Planned {
   readonly isKept: boolean;
   readonly carried: CarriedVersion | undefined;
   readonly bytes: number;
+  /** The record needs more of the superseded entry than its address. */
+  readonly needsOld: boolean;
   addressCommit: number;
   addressOrdinal: number;
   addressCarried: boolean;
@@ -51,6 +53,7 @@ export class Writer {
   readonly #applier: Applier;
   readonly #encoder: Encoder;
   readonly #old = new Superseded();
+  readonly #result: Applied = { version: 0, timeMs: 0, checksum: 0, changed: 0 };
 
   constructor(core: Core, room: Room, applier: Applier) {
     this.#core = core;
@@ -78,7 +81,7 @@ export class Writer {
     const old = this.#old;
     old.inspect(core, this.#applier.seek(key, keyBytes), timeMs);
     if (options?.ifVersion !== undefined) this.checkVersion(key, options.ifVersion, old.isLive ? old.commit : 0);
-    if (value === undefined && !old.isLive) return nothing(timeMs);
+    if (value === undefined && !old.isLive) return this.#done(0, timeMs, 0, 0);
     const isKept = old.isNeeded(core, key, keyBytes);
     const carried = this.#encoder.carriedOf(old, isKept, key, keyBytes);
 
@@ -104,7 +107,7 @@ export class Writer {
     this.#applied(commit, timeMs);
     if (value === undefined) core.counters.deletes++;
     else core.counters.puts++;
-    return { version: commit, timeMs, checksum: log.lastChecksum, changed: 1 };
+    return this.#done(commit, timeMs, log.lastChecksum, 1);
   }
 
   /** @throws {SteleError} `conflict` VERSION_MISMATCH; `invalid` VERSION_INVALID */
@@ -125,14 +128,14 @@ export class Writer {
     for (const effect of effects) bytes += effect.key.length + (effect.value?.length ?? 0) + 64;
     this.#room.forWrites(effects.length, bytes);
     const plan = this.#plan(effects, timeMs);
-    if (plan.length === 0) return nothing(timeMs);
+    if (plan.length === 0) return this.#done(0, timeMs, 0, 0);
     const commit = core.applied + 1;
     this.#encode(plan, options, commit, timeMs);
     const checksum = core.log.lastChecksum;
     this.#logged(commit, timeMs, options?.assertedTimeMs ?? 0);
     this.#applyPlan(plan, commit, timeMs);
     this.#applied(commit, timeMs);
-    return { version: commit, timeMs, checksum, changed: plan.length };
+    return this.#done(commit, timeMs, checksum, plan.length);
   }
 
   #plan(effects: readonly WriteEffect[], timeMs: number): Planned[] {
@@ -147,7 +150,18 @@ export class Writer {
       const carried = this.#encoder.carriedOf(old, isKept, key, key.length);
       const expiresAt = value === undefined ? 0 : effect.ttlMs === undefined ? effect.expiresAt : expiryOf({ ttlMs: effect.ttlMs }, timeMs);
       const bytes = this.#encoder.bytesBound(key.length, value?.length ?? 0, old, carried);
-      plan.push({ effect, expiresAt, isKept, carried, bytes, addressCommit: 0, addressOrdinal: 0, addressCarried: false });
+      const needsOld = isKept && (carried !== undefined || old.mayGetTable);
+      plan.push({
+        effect,
+        expiresAt,
+        isKept,
+        carried,
+        bytes,
+        needsOld,
+        addressCommit: isKept ? old.commit : 0,
+        addressOrdinal: isKept ? old.ordinal : 0,
+        addressCarried: false,
+      });
     }
     return plan;
   }
@@ -182,6 +196,10 @@ export class Writer {
   #encodeOne(planned: Planned, commit: number, timeMs: number): void {
     const old = this.#old;
     const { key, value } = planned.effect;
+    if (!planned.needsOld) {
+      this.#encoder.plain(key, value, planned.expiresAt, planned.addressCommit, planned.addressOrdinal);
+      return;
+    }
     old.inspect(this.#core, this.#applier.seek(key, key.length), timeMs);
     this.#encoder.effect(key, key.length, value, planned.expiresAt, old, planned.isKept, planned.carried, commit);
     planned.addressCommit = old.addressCommit;
@@ -210,6 +228,15 @@ export class Writer {
     } finally {
       core.isApplying = false;
     }
+  }
+
+  #done(version: number, timeMs: number, checksum: number, changed: number): Applied {
+    const result = this.#result;
+    result.version = version;
+    result.timeMs = timeMs;
+    result.checksum = checksum;
+    result.changed = changed;
+    return result;
   }
 
   #reserve(bytes: number): void {
@@ -243,8 +270,4 @@ function endOfPart(plan: readonly Planned[], start: number): number {
   let end = start;
   while (end < plan.length && (end === start || bytes + plan[end]!.bytes <= PART_BYTES)) bytes += plan[end++]!.bytes;
   return end;
-}
-
-function nothing(timeMs: number): Applied {
-  return { version: 0, timeMs, checksum: 0, changed: 0 };
 }
