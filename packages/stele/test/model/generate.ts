@@ -36,7 +36,7 @@ const kinds: Record<Mood, Partial<Record<Kind, number>>> = {
   empty: { write: 60, together: 4, clock: 4, read: 14, open: 2, close: 2, walk: 1, stride: 2, history: 1, care: 2 },
   hot: { write: 50, together: 6, clock: 10, read: 14, open: 8, close: 5, history: 5, changes: 1, walk: 1, stride: 1, care: 1 },
   expire: { write: 36, together: 2, clock: 22, read: 22, open: 8, close: 4, history: 6, care: 2 },
-  transact: { write: 10, clock: 6, read: 8, begin: 14, own: 26, commit: 14, abort: 2, transact: 8, care: 1 },
+  transact: { write: 10, clock: 8, read: 8, begin: 14, own: 26, commit: 14, abort: 2, transact: 8, care: 1 },
   mixed: {
     write: 30,
     together: 4,
@@ -68,8 +68,8 @@ export function generateSetup(seed: number): Setup {
   return {
     pageSize: random.pick([8192, 8192, 8192, 16384, 32768]),
     cacheMemory: random.pick([1, 1, 2, 8]) * 2 ** 20,
-    segmentBytes: random.pick([64 * 1024, 256 * 1024, 2 ** 20]),
-    historyMs: random.pick([null, null, 0, 500, 20_000]),
+    segmentBytes: random.pick([64 * 1024, 64 * 1024, 256 * 1024, 2 ** 20]),
+    historyMs: random.pick([null, 0, 500, 3000, 20_000]),
     durability: random.pick(['immediate', 'debounced', 'async', 'async']),
     accelerator: !random.oneIn(4),
   };
@@ -92,6 +92,8 @@ class Composer {
   /** Numbers of keys in use; grows while filling. */
   #numbers = 30;
   #appended = 0;
+  /** Steps that must follow one another. */
+  readonly #queue: Step[] = [];
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed * 2);
@@ -99,6 +101,8 @@ class Composer {
 
   step(): Step {
     const random = this.#random;
+    const queued = this.#queue.shift();
+    if (queued !== undefined) return queued;
     if (this.#moodLeft-- <= 0) {
       this.#mood = random.weighted({ fill: 4, empty: 3, hot: 2, expire: 3, transact: 3, mixed: 5, look: 1, large: 1 });
       this.#moodLeft = random.between(20, 400);
@@ -136,7 +140,7 @@ class Composer {
           reads: this.#times(0, 3, () => this.#read()),
           writes: this.#times(0, 3, () => this.#write(true)),
           rival: random.oneIn(2) ? [] : this.#times(1, 2, () => this.#write(true)),
-          waitMs: random.pick([0, 0, 0, 1, 50]),
+          waitMs: random.pick([0, 0, 1, 2, 39, 40]),
         };
       case 'walk':
         return { step: 'walk', slot, of: random.oneIn(2) ? 'engine' : { view: slot }, span: this.#span(), reverse: random.oneIn(3) };
@@ -149,12 +153,33 @@ class Composer {
       case 'retention':
         return this.#retention();
       case 'care': {
-        const step = random.weighted({ flush: 12, compact: 2, sync: 4, reopen: 4, verify: 1 });
+        const step = random.weighted({ flush: 10, compact: 8, sync: 4, reopen: 5, verify: 1 });
+        if (step === 'compact') return this.#swept();
         return step === 'reopen' && random.oneIn(6) ? { step, historyMs: random.pick([null, null, 0, 2000]) } : { step };
       }
       default:
         return { step: kind as 'close' | 'begin' | 'abort', slot };
     }
+  }
+
+  /** Time passes, everything is swept, and views held for long and views of just before look at what was swept. */
+  #swept(): Step {
+    const random = this.#random;
+    const slot = random.below(SLOTS);
+    if (random.oneIn(2)) this.#queue.push({ step: 'clock', ms: random.pick([1, 40, 300, 2500]) });
+    this.#queue.push({ step: 'compact' });
+    for (let held = 0; held < SLOTS; held++) {
+      const of = random.oneIn(5) ? { txn: held } : { view: held };
+      this.#queue.push({ step: 'read', of, read: { ask: 'count', span: {} } }, { step: 'read', of, read: { ask: 'audit' } });
+    }
+    for (const as of ['version', 'time', 'time'] as const) {
+      const back = as === 'version' ? random.pick([0, 0, 1, 3, 30]) : random.pick([0, 1, 40, 300, 2500]);
+      this.#queue.push({ step: 'open', slot, as, back }, { step: 'read', of: { view: slot }, read: { ask: 'audit' } });
+      this.#queue.push({ step: 'read', of: { view: slot }, read: { ask: 'count', span: this.#span() } });
+      this.#queue.push({ step: 'read', of: { view: slot }, read: { ask: 'scan', span: this.#span(), reverse: true } });
+    }
+    if (random.oneIn(3)) this.#queue.push({ step: 'history', key: this.#key() }, { step: 'reopen' });
+    return { step: 'read', of: 'engine', read: { ask: 'count', span: {} } };
   }
 
   #writeStep(): Step {
@@ -181,7 +206,7 @@ class Composer {
 
   #expiry(): { ttlMs?: number; inMs?: number } {
     const random = this.#random;
-    if (this.#mood !== 'expire' && !random.oneIn(10)) return {};
+    if (this.#mood !== 'expire' && !random.oneIn(this.#mood === 'transact' ? 3 : 10)) return {};
     return random.oneIn(2) ? { ttlMs: random.pick([1, 2, 40, 300, 5000]) } : { inMs: random.pick([-50, 0, 1, 2, 40, 300, 5000]) };
   }
 
@@ -189,7 +214,7 @@ class Composer {
     const random = this.#random;
     const large = this.#mood === 'large' ? 3 : 400;
     const bytes = random.oneIn(large)
-      ? random.pick([1500, 2100, 4000, 16_383, 16_384, 16_385, 40_000, 200_000])
+      ? random.pick([1500, 2100, 4000, 16_383, 16_384, 16_385, 40_000, 200_000, 600_000])
       : random.pick([0, 1, 8, 30, 100, 100, 100, 300, 900]);
     return { at: random.below(2 ** 20 - bytes), bytes };
   }
