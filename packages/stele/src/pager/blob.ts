@@ -36,6 +36,17 @@ export function writeRunHeader(pages: Uint8Array, start: number, page: { type: n
  */
 export function writeBlob(file: PageFile, bytes: Uint8Array, place: { firstPage: number; commit: number }): BlobRef {
   if (bytes.length === 0) return NO_BLOB;
+  const { buffer, blob } = encodeBlob(file, bytes, place);
+  file.writePages(buffer, 0, place.firstPage, blob.pages);
+  return blob;
+}
+
+/** The sealed pages of a blob that shall lie at `firstPage`, and what a meta says of it. `bytes` is not empty. */
+export function encodeBlob(
+  file: PageFile,
+  bytes: Uint8Array,
+  place: { firstPage: number; commit: number },
+): { buffer: Uint8Array; blob: BlobRef } {
   const { pageBytes } = file;
   const room = pageBytes - PAGE_HEADER_BYTES;
   const pages = runPages(bytes.length, pageBytes);
@@ -47,8 +58,7 @@ export function writeBlob(file: PageFile, bytes: Uint8Array, place: { firstPage:
     buffer.set(payload, start + PAGE_HEADER_BYTES);
     file.seal(buffer, start, place.firstPage + index, place.commit);
   }
-  file.writePages(buffer, 0, place.firstPage, pages);
-  return { firstPage: place.firstPage, pages, bytes: bytes.length, crc: crc32(bytes, 0, bytes.length, 0) };
+  return { buffer, blob: { firstPage: place.firstPage, pages, bytes: bytes.length, crc: crc32(bytes, 0, bytes.length, 0) } };
 }
 
 /**

@@ -36,6 +36,8 @@ import { Room } from './room.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import type { Sight } from './scanner.ts';
 import { engineStats } from './stats.ts';
+import type { SharedHandle } from './threads/handle.ts';
+import { Sharing } from './threads/sharing.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
 import type {
   Change,
@@ -124,7 +126,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
         monotonicMs: () => host.clock.monotonicMs(),
         debounceMs: settings.debounceMs,
         appended: () => log.headCommit,
-        onWritten: () => {},
+        onWritten: () => core.share?.publish(),
         onDurable: () => {},
         onReported: (first, last) => this.#reported(first, last),
         onFailure: (error) => this.#failed(error),
@@ -137,6 +139,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     this.#writer = new Writer(core, room, opened.applier);
     this.#headers = new HeaderWriter(core, core.pageFile.databaseId);
     this.#keeper = new Housekeeper(core, room, opened.applier, this.#flusher, this.#headers);
+    this.#flusher.onFlushed = () => core.share?.flushed();
     this.#keeper.start();
   }
 
@@ -514,6 +517,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
   }
 
   #reported(first: number, last: number): void {
+    this.core.share?.publish();
     if (this.#listeners.size === 0) return;
     // After the promises: their reactions are already queued.
     this.core.host.timers.microtask(() => {
@@ -569,6 +573,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     const { core } = this;
     if (core.status !== 'open') return;
     core.status = 'failed';
+    core.share?.failed();
     core.isPlain = false;
     core.settings.logger({ level: 'error', message: `no further writes: ${error instanceof Error ? error.message : String(error)}` });
   }
@@ -578,8 +583,22 @@ class StoredEngine extends SightReader implements Engine, Committer {
     return this.#closing;
   }
 
+  share(): SharedHandle {
+    const { core } = this;
+    core.assertReadable();
+    if (core.status === 'failed') throw core.group.failure!;
+    core.share ??= new Sharing(core);
+    return core.share.handle();
+  }
+
+  unshare(): void {
+    this.core.share?.end();
+    this.core.share = undefined;
+  }
+
   async #close(): Promise<void> {
     const { core } = this;
+    this.unshare();
     try {
       await this.#keeper.stop();
       if (core.status === 'open' && !core.settings.readOnly) await this.#closeCleanly();
