@@ -70,7 +70,16 @@ export interface ThreadContext {
 export interface Threads {
   readonly kind: 'inline' | 'worker';
   /** Runs the job to its end. Rejects with the job's own error. Does not keep the process alive while `background`. */
-  run<Input, Output>(job: ThreadJob<Input, Output>, input: Input, options?: { background?: boolean; signal?: { readonly aborted: boolean } }): Promise<Output>;
+  run<Input, Output>(
+    job: ThreadJob<Input, Output>,
+    input: Input,
+    options?: { background?: boolean; signal?: { readonly aborted: boolean } },
+  ): Promise<Output>;
+  /**
+   * Blocks the calling thread until `words[index]` (shared memory) is notified, or is not `value`, or `timeoutMs` (with fraction) is over.
+   * Missing where blocking would stop the one who is waited for.
+   */
+  wait?(words: Int32Array, index: number, value: number, timeoutMs: number): void;
   /** Stops threads that are idle and refuses new jobs. */
   close(): Promise<void>;
 }

@@ -56,6 +56,7 @@ export class Applier {
   ): void {
     const core = this.#core;
     const { tree, pages } = core;
+    if (core.share !== undefined) core.share.begun(commit);
     if (old.overflowPages > 0) pages.freeOverflow(old.overflowFirstPage, old.overflowPages);
     if (old.exists && core.segmentUse.isTracking) this.#noteUse(key, keyBytes, old, commit);
     if (core.window.active) core.window.add(commit, key, keyBytes);
@@ -78,6 +79,7 @@ export class Applier {
       if (bytes > inlineValueBytesMax(pages.pageBytes, keyBytes, draft)) {
         draft.large = true;
         draft.largeKind = LARGE_IN_LOG;
+        core.mayHoldLargeInLog = true;
         draft.largeBytes = bytes;
       } else {
         draft.value = value;

@@ -31,6 +31,7 @@ import { WriteWindow } from './read-set.ts';
 import type { Retention } from './retention.ts';
 import { SegmentMap } from './segment-map.ts';
 import type { SegmentUse } from './segment-use.ts';
+import type { Sharing } from './threads/sharing.ts';
 import type { RetentionRules } from './types.ts';
 
 /** Results of reading code: see {@link Core.fill}. */
@@ -77,6 +78,8 @@ export class Core {
   readonly copyOf = (bytes: Uint8Array, start: number, end: number): Uint8Array => this.#slab.copy(bytes, start, end);
   /** Set once by the engine, before anything is written. */
   group!: GroupCommit;
+  /** While threads read: what they must be told. */
+  share: Sharing | undefined;
 
   status: CoreStatus = 'open';
   /** Newest commit in the tree. */
@@ -99,6 +102,8 @@ export class Core {
   isPlain = true;
   /** Commit of the oldest tombstone no sweep has taken away; Infinity = none. A lower bound. */
   tombstonesFrom = Number.POSITIVE_INFINITY;
+  /** A page may refer to a large value that is only in the log: the next flush has to look. */
+  mayHoldLargeInLog = true;
   /** An entry with an expiry may be in the tree. */
   mayExpire = true;
   segments!: SegmentMap;
@@ -223,7 +228,8 @@ export class Core {
 
   /** The hybrid clock: now, or the greatest time ever given when the clock stepped back. */
   nowMs(): number {
-    const now = this.host.clock.nowMs();
+    let now = this.host.clock.nowMs();
+    if (this.share !== undefined) now = this.share.joinTime(now);
     if (now > this.timeMs) this.timeMs = now;
     return this.timeMs;
   }

@@ -87,6 +87,7 @@ export class Housekeeper {
     const core = this.#core;
     core.tickMs = core.host.clock.monotonicMs();
     this.#endIdleViews();
+    core.share?.beat();
     if (core.status !== 'open' || core.settings.readOnly) return;
     core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs));
     if (core.mayExpire) await this.#slices(this.#sweepExpired());
@@ -139,7 +140,9 @@ export class Housekeeper {
           timeMs = Math.min(timeMs, pin.timeMs);
           commit = Math.min(commit, pin.commit);
         }
+        // What a thread may see stays: of its views only the commits are known, not the times.
         if (core.pins.hasForeign) continue;
+        commit = Math.min(commit, core.pins.oldestCommit);
       }
       yield* this.#sweepRange(range, prefix, timeMs, commit, isMarked);
     }
@@ -179,6 +182,7 @@ export class Housekeeper {
     const location = this.#applier.seek(this.#key, keyBytes);
     if (location < 0) return;
     core.sweptTimeMs = Math.max(core.sweptTimeMs, expiry);
+    core.share?.swept(core.sweptTimeMs);
     if (isMarked) {
       core.tree.setSwept();
       core.counters.swept++;

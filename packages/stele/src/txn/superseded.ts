@@ -121,7 +121,9 @@ export class Superseded {
 
   /** Must a way to it be kept, were it superseded now? */
   isNeeded(core: Core, key: Uint8Array, keyBytes: number): boolean {
-    return this.exists && (!core.retention.keepsNothing(key, keyBytes) || core.pins.newestCommit >= this.firstCommit);
+    if (!this.exists) return false;
+    core.share?.beforeSuperseding(this.commit);
+    return !core.retention.keepsNothing(key, keyBytes) || core.pins.newestCommit >= this.firstCommit;
   }
 
   /**

@@ -8,6 +8,7 @@
  */
 
 import type { Host } from '../host/host.ts';
+import type { SharedHandle } from './threads/handle.ts';
 
 export type Durability = 'immediate' | 'debounced' | 'async';
 
@@ -244,6 +245,13 @@ export interface Engine extends Reader, AsyncDisposable {
   ): Promise<void>;
   verify(options?: { signal?: { readonly aborted: boolean }; progress?: (done: number, total: number) => void }): Promise<VerifyReport>;
   stats(): EngineStats;
+  /**
+   * The database for other threads of the process: post the handle to them, `attachEngine` gives a reader there. From now on, until
+   * `unshare` or `close`, changes are made so that threads can follow, which costs the writer a little.
+   */
+  share(): SharedHandle;
+  /** Ends the reading of other threads: they find the database closed. Idempotent. */
+  unshare(): void;
   /** Drains, syncs, flushes, writes the clean-close mark. Idempotent. */
   close(): Promise<void>;
 }

@@ -235,6 +235,12 @@ export class FakeEngine extends FakeReader implements Engine {
   async verify(): Promise<VerifyReport> {
     return { ok: true, pages: 0, entries: this.count(), commits: this.version, logBytes: 0, damages: [] };
   }
+  share(): never {
+    throw new SteleError('unavailable', 'NOT_SHARED', 'the reference has no memory to share');
+  }
+
+  unshare(): void {}
+
   stats(): EngineStats {
     return {};
   }

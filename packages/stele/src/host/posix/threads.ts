@@ -75,6 +75,10 @@ class WorkerThreads implements Threads {
     }
   }
 
+  wait(words: Int32Array, index: number, value: number, timeoutMs: number): void {
+    Atomics.wait(words, index, value, timeoutMs);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const job of [...this.#busy.values(), ...this.#waiting]) Atomics.store(job.request.flags, 0, 1);

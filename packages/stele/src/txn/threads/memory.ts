@@ -1,0 +1,103 @@
+/**
+ * SharedMemory: the database's memory as a reading thread sees it.
+ *
+ * Invariants
+ * - Nothing read here is believed before the word it stands under was found even, and the same again afterwards.
+ * - The thread writes three things only: its slot, clock reference bytes, and the count of times given out.
+ *
+ * On processors that reorder loads (ARM) the second look at a word is made behind an atomic operation on a word of the thread's own;
+ * x86 keeps the order by itself. See docs/decisions.
+ */
+
+import { SteleError } from '../../base/errors.ts';
+import type { PageViews } from '../../tree/page.ts';
+import * as C from './control.ts';
+import type { SharedHandle } from './handle.ts';
+
+/** Counters of one reader; tests look whether every path was reached. */
+export interface ThreadCounters {
+  /** Reads begun again because the owner changed a page meanwhile. */
+  retries: number;
+  /** Times the thread slept because retrying at once did not help. */
+  waits: number;
+  /** Pages read from the file because they were not in memory. */
+  storedPages: number;
+  /** Of these, pages that were another's by then. */
+  storedPagesStale: number;
+  /** Versions read from the log. */
+  oldVersions: number;
+  /** Large values read from pages or the log. */
+  largeValues: number;
+  /** Leaves copied. */
+  leafCopies: number;
+  /** Segments or index entries looked up anew. */
+  refreshes: number;
+  countsExact: number;
+  countsByScan: number;
+}
+
+export function noCounts(): ThreadCounters {
+  return {
+    retries: 0,
+    waits: 0,
+    storedPages: 0,
+    storedPagesStale: 0,
+    oldVersions: 0,
+    largeValues: 0,
+    leafCopies: 0,
+    refreshes: 0,
+    countsExact: 0,
+    countsByScan: 0,
+  };
+}
+
+export class SharedMemory implements PageViews {
+  readonly pageBytes: number;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly control: Int32Array;
+  readonly versions: Int32Array;
+  readonly ref: Uint8Array;
+  readonly frameOf: Int32Array;
+  readonly placeLow: Uint32Array;
+  readonly placeHigh: Uint16Array;
+  readonly checksum: Uint32Array;
+  readonly ring: Uint32Array;
+  readonly counters: ThreadCounters = noCounts();
+
+  /** @throws {SteleError} `invalid` OPTION_INVALID when it is no handle of this version */
+  constructor(handle: SharedHandle) {
+    if (handle?.kind !== 'stele shared' || handle.version !== 1)
+      throw new SteleError('invalid', 'OPTION_INVALID', 'this is no shared handle of this version');
+    const { frames } = handle;
+    this.pageBytes = handle.pageBytes;
+    this.u8 = frames;
+    this.u16 = new Uint16Array(frames.buffer, frames.byteOffset, frames.length / 2);
+    this.u32 = new Uint32Array(frames.buffer, frames.byteOffset, frames.length / 4);
+    this.control = handle.control;
+    this.versions = handle.versions;
+    this.ref = handle.ref;
+    this.frameOf = handle.frameOf;
+    this.placeLow = handle.placeLow;
+    this.placeHigh = handle.placeHigh;
+    this.checksum = handle.checksum;
+    this.ring = handle.ring;
+  }
+
+  /** Newest commit a thread may see. Monotone. */
+  visible(): number {
+    const visible = C.readCell(this.control, C.VISIBLE, -1);
+    if (visible < 0) throw new SteleError('unavailable', 'THREAD_STALLED', 'the owner stopped while it published a commit');
+    return visible;
+  }
+
+  /** Newest commit of which the tree may hold something. */
+  begun(): number {
+    return C.readCell(this.control, C.BEGUN, Number.MAX_SAFE_INTEGER);
+  }
+
+  flushes(): number {
+    return Atomics.load(this.control, C.FLUSHES);
+  }
+}
