@@ -17,7 +17,7 @@
 import { isZero } from '../base/bytes.ts';
 import type { Crc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
-import { readFully, writeZeros } from '../host/files.ts';
+import { readFully, writeAll, writeZeros } from '../host/files.ts';
 import type { StorageFile } from '../host/storage.ts';
 import { CommitReader } from './commit-reader.ts';
 import { GROUP_BYTES, groupDurableOffset, groupDurableSegment, isGroupAt } from './group-format.ts';
@@ -165,11 +165,13 @@ function settle(
 
   for (const { slot, header, prepared } of newer) found.unused.push({ slot, generation: header.generation, fileBytes: prepared });
   if (options.endIsKnown !== true) zeroRest(current.file(), scanner.nextOffset, current.prepared);
+  const told = isAfter(scanner.durableSegment, scanner.durableOffset, knownDurable.segment, knownDurable.offset);
+  const durable = told ? { segment: scanner.durableSegment, offset: scanner.durableOffset } : knownDurable;
   for (const segment of store.all()) {
-    if (segment.number < knownDurable.segment && segment !== current) continue;
-    // Found at kernel level, perhaps written by a process that died before its sync.
-    const from = segment.number === knownDurable.segment ? Math.min(knownDurable.offset, segment.end) : 0;
-    segment.file().markUnsynced(from, segment.end - from);
+    if (segment.number < durable.segment && segment !== current) continue;
+    // Found at kernel level, written by a process that died before its sync or whose sync failed: then the kernel calls these
+    // bytes clean and no sync would touch them, so they are written anew.
+    writeAgain(segment.file(), segment.number === durable.segment ? Math.min(durable.offset, segment.end) : 0, segment.end);
     segment.file().sync();
   }
   for (const { slot, generation, fileBytes } of found.unused) {
@@ -188,6 +190,16 @@ function adoptScanned(store: SegmentStore, segment: Segment, end: number, lastCo
   segment.sealed = sealed;
   segment.lastCommit = Math.max(lastCommit, segment.header.firstCommit - 1);
   store.adopt(segment);
+}
+
+/** Writes `[offset, end)` over itself. */
+function writeAgain(file: StorageFile, offset: number, end: number): void {
+  const bytes = new Uint8Array(Math.min(PIECE_BYTES, Math.max(0, end - offset)));
+  for (let from = offset; from < end; from += bytes.length) {
+    const held = readFully(file, bytes, 0, Math.min(bytes.length, end - from), from);
+    writeAll(file, bytes, 0, held, from);
+    if (held < bytes.length) return;
+  }
 }
 
 /** Zeroes from `offset` to the last byte that is not zero already. */

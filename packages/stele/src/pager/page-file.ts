@@ -97,6 +97,8 @@ export class PageFile {
   readonly #crc: Crc32;
   readonly #seed: number;
   #isClosed = false;
+  /** The current meta is known to be on the device, or on the way there with the next sync. */
+  #isConfirmed = false;
 
   private constructor(file: StorageFile, hashing: Hashing, metas: { meta: Meta; olderMeta: Meta | undefined }, isReadOnly: boolean) {
     this.#file = file;
@@ -169,7 +171,9 @@ export class PageFile {
       file.close();
       throw error;
     }
-    return new PageFile(file, options.hashing, { meta, olderMeta: undefined }, false);
+    const created = new PageFile(file, options.hashing, { meta, olderMeta: undefined }, false);
+    created.#isConfirmed = true;
+    return created;
   }
 
   /**
@@ -188,8 +192,6 @@ export class PageFile {
           detail: { features: unknown },
         });
       }
-      // Its writer may have died between writing this meta and syncing it; the next sync, before the other slot is written, includes it.
-      if (!isReadOnly) file.markUnsynced((metas.meta.sequence % 2) * metas.meta.pageBytes, META_BYTES);
       return new PageFile(file, options.hashing, metas, isReadOnly);
     } catch (error) {
       file.close();
@@ -307,6 +309,7 @@ export class PageFile {
   /** Everything written so far reaches the device. A failure is final. */
   sync(): void {
     this.checkWritable();
+    this.#confirmMeta();
     const covered = this.writeCount;
     try {
       this.#file.sync();
@@ -319,6 +322,7 @@ export class PageFile {
   /** The same without blocking. */
   async syncAsync(): Promise<void> {
     this.checkWritable();
+    this.#confirmMeta();
     const covered = this.writeCount;
     try {
       await this.#file.syncAsync();
@@ -374,6 +378,18 @@ export class PageFile {
         cause: this.failure,
       });
     }
+  }
+
+  /**
+   * Before the first sync, so before the other slot is written: the meta this file was opened by is written over itself. Its writer may
+   * have died before the sync, or the sync failed and the kernel calls it clean ever since.
+   */
+  #confirmMeta(): void {
+    if (this.#isConfirmed) return;
+    const position = (this.meta.sequence % 2) * this.pageBytes;
+    const bytes = new Uint8Array(META_BYTES);
+    writeAll(this.#file, bytes, 0, readFully(this.#file, bytes, 0, META_BYTES, position), position);
+    this.#isConfirmed = true;
   }
 
   #fail(error: unknown): unknown {
