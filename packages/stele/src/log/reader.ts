@@ -54,6 +54,8 @@ export class LogReader {
   readonly #tail: Tail;
   readonly #blocks: LogBlocks | undefined;
   readonly #native: Crc32;
+  /** Bytes of the same stretch of memory from `at` on: what may be looked at without reaching again. */
+  #room = 0;
   readonly #body = new BodyView();
   readonly #parts: PartDirectories;
   #scratch = new Uint8Array(64 * 1024);
@@ -79,7 +81,8 @@ export class LogReader {
     if (outcome === MISS) return MISS;
     if (outcome !== OK || !isCommitKind(headKind(this.bytes, this.at)) || headCommit(this.bytes, this.at) !== commit)
       throw this.damaged(segment, offset, commit, 'no record of this commit');
-    if (headKind(this.bytes, this.at) === KIND_COMMIT) return this.#readFrom(segment, offset, commit, ordinal, carried, ordinal, into);
+    if (headKind(this.bytes, this.at) === KIND_COMMIT)
+      return this.#readFrom(segment, offset, commit, ordinal, carried, ordinal, into, true);
     const part = this.#parts.find(segment, offset, commit, ordinal, carried);
     return this.#readFrom(
       part.segment,
@@ -89,6 +92,7 @@ export class LogReader {
       carried,
       ordinal - (carried ? part.firstCarried : part.firstOrdinal),
       into,
+      false,
     );
   }
 
@@ -100,6 +104,7 @@ export class LogReader {
     if (chunk !== undefined) {
       this.bytes = chunk.bytes;
       this.at = offset - chunk.base;
+      this.#room = chunk.used - this.at;
       return this.at + length <= chunk.used ? OK : -1;
     }
     const blocks = this.#blocks;
@@ -172,6 +177,7 @@ export class LogReader {
     if (length > this.#scratch.length) this.#scratch = new Uint8Array(length);
     this.bytes = this.#scratch;
     this.at = 0;
+    this.#room = length;
     return readFully(segment.file(), this.#scratch, 0, length, offset) === length ? OK : -1;
   }
 
@@ -189,6 +195,7 @@ export class LogReader {
       if (first === last) {
         this.bytes = blocks.u8;
         this.at = frame + from;
+        this.#room = blockBytes - from;
         return OK;
       }
       const bytes = Math.min(blockBytes - from, length - done);
@@ -197,6 +204,7 @@ export class LogReader {
     }
     this.bytes = this.#scratch;
     this.at = 0;
+    this.#room = length;
     return OK;
   }
 
@@ -209,8 +217,9 @@ export class LogReader {
     carried: boolean,
     index: number,
     into: OperationView,
+    isReached: boolean,
   ): number {
-    const outcome = this.reach(segment, offset, HEAD_BYTES);
+    const outcome = isReached ? OK : this.reach(segment, offset, HEAD_BYTES);
     if (outcome === MISS) return MISS;
     const flags = headFlags(this.bytes, this.at);
     const length = headLength(this.bytes, this.at);
@@ -232,7 +241,7 @@ export class LogReader {
 
   /** The only operation of a record. */
   #readOnly(segment: Segment, offset: number, length: number, commit: number, index: number, into: OperationView): number {
-    const outcome = this.reach(segment, offset, length);
+    const outcome = length <= this.#room ? OK : this.reach(segment, offset, length);
     if (outcome === MISS) return MISS;
     const { bytes, at } = this;
     if (outcome !== OK) throw this.damaged(segment, offset, commit, 'record is cut');

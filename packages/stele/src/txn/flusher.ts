@@ -54,6 +54,7 @@ export class Flusher {
   /** Oldest commit whose large value pages of the last two metas refer to in the log. */
   #looseNow = Number.POSITIVE_INFINITY;
   #looseBefore: number;
+  #logAtFlush = 0;
   #isCleanClose = false;
   sliceMsMax = 0;
   lastMs = 0;
@@ -63,10 +64,8 @@ export class Flusher {
     this.#core = core;
     this.#limits = limits;
     this.#looseBefore = looseLargeFrom;
+    this.#logAtFlush = core.endSegment * core.settings.segmentBytes + core.endOffset;
   }
-
-  /** Log bytes written since the last flush began, roughly. */
-  bytesSince = 0;
 
   get isRunning(): boolean {
     return this.#job !== undefined;
@@ -80,10 +79,21 @@ export class Flusher {
     if (
       pages.dirtyCount < limits.dirtyShare * pages.dirtyMax &&
       applied - flushedCommit < limits.commits &&
-      this.bytesSince < limits.logBytes
+      this.#logBytesSince() < limits.logBytes
     )
       return;
     void this.flush().catch(() => {});
+  }
+
+  /** A place in the log as one number, as if all segments were of nominal size. */
+  #logPlace(): number {
+    const { log, settings } = this.#core;
+    return log.headSegment * settings.segmentBytes + log.headOffset;
+  }
+
+  /** About what would have to be replayed if a flush began now and all else were lost. */
+  #logBytesSince(): number {
+    return this.#logPlace() - this.#logAtFlush;
   }
 
   /** Everything applied so far reaches the page file. `isForced`: by a flush that begins now, even when nothing changed. */
@@ -104,7 +114,7 @@ export class Flusher {
   #begin(): FlushJob {
     const core = this.#core;
     this.#commit = core.applied;
-    this.bytesSince = 0;
+    this.#logAtFlush = this.#logPlace();
     this.#looseNow = Number.POSITIVE_INFINITY;
     this.#tombstonesNow = core.tombstonesFrom;
     const frozen: FlushedTree = {
@@ -118,8 +128,14 @@ export class Flusher {
       logSegment: core.endSegment,
       logOffset: core.endOffset,
       logChecksum: core.endChecksum,
-      onLeaf: (views, byteOffset, lpn, isLive) => this.#moveLargeValues(views, byteOffset, lpn, isLive),
+      ...(core.mayHoldLargeInLog
+        ? {
+            onLeaf: (views: PageViews, byteOffset: number, lpn: number, isLive: boolean) =>
+              this.#moveLargeValues(views, byteOffset, lpn, isLive),
+          }
+        : {}),
     };
+    core.mayHoldLargeInLog = false;
     this.#job = core.pages.beginFlush(frozen);
     core.counters.flushes++;
     return this.#job;
@@ -261,6 +277,7 @@ export class Flusher {
   #failed(job: FlushJob, error: unknown): void {
     const core = this.#core;
     this.#job = undefined;
+    core.mayHoldLargeInLog = true;
     job.abort();
     const isFull = error instanceof SteleError && error.code === 'DISK_FULL';
     core.settings.logger({
@@ -281,6 +298,7 @@ export class Flusher {
       const commit = commitAt(views, location);
       if (!isLive) {
         this.#looseNow = Math.min(this.#looseNow, commit);
+        core.mayHoldLargeInLog = true;
         continue;
       }
       const bytes = largeBytesAt(views, location);

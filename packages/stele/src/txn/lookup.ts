@@ -41,7 +41,7 @@ import type { Core } from './core.ts';
 import { FOUND, MISS, NONE } from './core.ts';
 import type { KeptClaim } from './retention.ts';
 import { isKept } from './retention.ts';
-import { searchSpine, type VersionAddress } from './spine.ts';
+import { SpineAnswer, searchSpine } from './spine.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -162,20 +162,21 @@ function olderVersion(core: VersionSource, location: number, commit: number, tim
   const spineBytes = spineBytesAt(pages, location);
   if (spineBytes > 0) {
     const start = spineStartAt(pages, location);
-    const own: VersionAddress = {
-      commit: commitAt(pages, location),
-      addressCommit: commitAt(pages, location),
-      ordinal: ordinalAt(pages, location),
-      carried: false,
-    };
-    const answer = searchSpine(pages.u8, start, start + spineBytes, own, commit, (address) => {
-      if (readVersion(core, address.addressCommit, address.ordinal, address.carried) === MISS) return null;
-      return core.operation.table();
-    });
+    const answer = searchSpine(
+      pages.u8,
+      start,
+      start + spineBytes,
+      commitAt(pages, location),
+      ordinalAt(pages, location),
+      commit,
+      (addressCommit, ordinalThere, isCarried) =>
+        readVersion(core, addressCommit, ordinalThere, isCarried) === MISS ? undefined : core.operation,
+      new SpineAnswer(),
+    );
     if (answer === undefined) return MISS;
-    next = answer.address.addressCommit;
-    ordinal = answer.address.ordinal;
-    carried = answer.address.carried;
+    next = answer.addressCommit;
+    ordinal = answer.ordinal;
+    carried = answer.carried;
   }
   const { operation } = core;
   for (;;) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SteleError } from '../base/errors.ts';
-import { appendToSpine, decodeSpine, growSpine, SPINE_BYTES_MAX, searchSpine, type VersionAddress } from './spine.ts';
+import { appendToSpine, decodeSpine, growSpine, SPINE_BYTES_MAX, SpineAnswer, searchSpine, type VersionAddress } from './spine.ts';
 
 interface Version extends VersionAddress {
   readonly table: Uint8Array | undefined;
@@ -40,7 +40,7 @@ const maps = new WeakMap<object, Map<number, Version>>();
 function commitsOf(chain: { versions: Version[] }): Map<number, Version> {
   let map = maps.get(chain);
   if (map === undefined) {
-    map = new Map(chain.versions.map((version) => [version.commit, version]));
+    map = new Map(chain.versions.map((version) => [version.addressCommit, version]));
     maps.set(chain, map);
   }
   return map;
@@ -50,14 +50,17 @@ function commitsOf(chain: { versions: Version[] }): Map<number, Version> {
 function find(chain: { versions: Version[]; spine: Uint8Array }, commit: number): { commit: number; reads: number } {
   let reads = 0;
   const current = chain.versions.at(-1)!;
-  const byCommit = commitsOf(chain);
-  const answer = searchSpine(chain.spine, 0, chain.spine.length, current, commit, (address) => {
+  const byAddress = commitsOf(chain);
+  const readTable = (addressCommit: number) => {
     reads++;
-    return byCommit.get(address.commit)!.table;
-  });
+    const bytes = byAddress.get(addressCommit)!.table ?? new Uint8Array(0);
+    return { bytes, tableStart: 0, tableEnd: bytes.length };
+  };
+  const answer = searchSpine(chain.spine, 0, chain.spine.length, current.commit, current.ordinal, commit, readTable, new SpineAnswer());
   assert.ok(answer !== undefined);
-  if (answer.exact) return { commit: answer.address.commit, reads };
-  let at = chain.versions.findIndex((version) => version.commit === answer.address.commit);
+  const found = answer.addressCommit === current.commit ? current : byAddress.get(answer.addressCommit)!;
+  if (answer.isExact) return { commit: found.commit, reads };
+  let at = chain.versions.findIndex((version) => version.commit === found.commit);
   while (at >= 0 && chain.versions[at]!.commit > commit) {
     at--;
     reads++;

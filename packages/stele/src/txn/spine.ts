@@ -253,60 +253,138 @@ function damaged(message: string): SteleError {
   return new SteleError('corrupt', 'SPINE_DAMAGED', `version spine: ${message}`);
 }
 
-/** `exact`: the address is the newest version at or before the commit. Otherwise follow back addresses from there. */
-export interface SpineAnswer {
-  readonly address: VersionAddress;
-  readonly exact: boolean;
+/** What {@link nearest} finds: `at`, the newest level-0 version ≤ commit; `after`, the oldest version > commit of any level. */
+class Nearest {
+  hasAt = false;
+  atAddress = 0;
+  atOrdinal = 0;
+  atCarried = false;
+  hasAfter = false;
+  afterCommit = 0;
+  afterAddress = 0;
+  afterOrdinal = 0;
+  afterCarried = false;
+}
+
+/** Result of a search; one object, filled again and again. `isExact`: the address is the newest version at or before the commit; otherwise follow back addresses from there. */
+export class SpineAnswer {
+  isExact = false;
+  addressCommit = 0;
+  ordinal = 0;
+  carried = false;
+  /** Scratch of the search. */
+  readonly step = new Nearest();
+}
+
+/** Where a version table lies: bytes[start, end), empty when the record carries none. */
+export interface TablePlace {
+  readonly bytes: Uint8Array;
+  readonly tableStart: number;
+  readonly tableEnd: number;
 }
 
 /**
- * Finds the newest superseded version with commit ≤ `commit`, below `current` whose spine is given.
- * `readTable` returns the version table in the record of an address, undefined when it carries none, null when the block
- * is not in memory: then the answer is undefined too, and the caller starts again once it is.
+ * Finds the newest superseded version with commit ≤ `commit`, below the version at (`currentCommit`, `currentOrdinal`) whose
+ * spine is given. `readTable` reads the record at an address, undefined when its block is not in memory: then the answer is
+ * undefined too, and the caller starts again once it is.
+ *
  * Cost: one record read per level, at most log32 of the depth, and none for the versions since the last multiple of 32.
  */
 export function searchSpine(
   spine: Uint8Array,
   start: number,
   end: number,
-  current: VersionAddress,
+  currentCommit: number,
+  currentOrdinal: number,
   commit: number,
-  readTable: (address: VersionAddress) => Uint8Array | undefined | null,
+  readTable: (addressCommit: number, ordinal: number, carried: boolean) => TablePlace | undefined,
+  answer: SpineAnswer,
 ): SpineAnswer | undefined {
-  let bound = current;
-  let step = nearest(new ListReader(spine, start, end), commit);
+  let boundCommit = currentCommit;
+  answer.isExact = false;
+  answer.addressCommit = currentCommit;
+  answer.ordinal = currentOrdinal;
+  answer.carried = false;
+  const step = answer.step;
+  nearest(spine, start, end, commit, step);
   for (;;) {
-    if (step.at !== undefined) return { address: step.at, exact: true };
-    if (step.after !== undefined) bound = step.after;
-    // `bound` is newer than `commit`, and everything between is below it: its record's tables go on from there.
-    const table = readTable(bound);
-    if (table === null) return undefined;
-    if (table === undefined) return { address: bound, exact: false };
-    const next = nearest(new ListReader(table, 0, table.length), commit);
-    if (next.at === undefined && (next.after === undefined || next.after.commit >= bound.commit)) return { address: bound, exact: false };
-    step = next;
+    if (step.hasAt) {
+      answer.isExact = true;
+      answer.addressCommit = step.atAddress;
+      answer.ordinal = step.atOrdinal;
+      answer.carried = step.atCarried;
+      return answer;
+    }
+    if (step.hasAfter && step.afterCommit < boundCommit) {
+      boundCommit = step.afterCommit;
+      answer.addressCommit = step.afterAddress;
+      answer.ordinal = step.afterOrdinal;
+      answer.carried = step.afterCarried;
+    } else if (boundCommit !== currentCommit) {
+      return answer;
+    }
+    // The bound is newer than `commit`, and everything between is below it: its record's tables go on from there.
+    const table = readTable(answer.addressCommit, answer.ordinal, answer.carried);
+    if (table === undefined) return undefined;
+    if (table.tableEnd === table.tableStart) return answer;
+    nearest(table.bytes, table.tableStart, table.tableEnd, commit, step);
+    if (!step.hasAt && !step.hasAfter) return answer;
+    if (!step.hasAt && step.afterCommit >= boundCommit) return answer;
   }
 }
 
-/** `at`: the newest level-0 version ≤ commit, an answer. `after`: the oldest version > commit of any level. */
-function nearest(reader: ListReader, commit: number): { at: VersionAddress | undefined; after: VersionAddress | undefined } {
-  let after: VersionAddress | undefined;
-  for (let level = reader.levelCount - 1; level >= 0; level--) {
-    let at: VersionAddress | undefined;
-    let atCommit = -1;
-    let seenAfter = false;
-    reader.beginList();
-    while (reader.next()) {
-      if (reader.commit > commit) {
-        if (!seenAfter && (after === undefined || reader.commit < after.commit)) after = reader.address;
-        seenAfter = true;
-      } else if (level === 0 && reader.commit > atCommit) {
-        at = reader.address;
-        atCommit = reader.commit;
+function nearest(source: Uint8Array, start: number, end: number, commit: number, into: Nearest): void {
+  into.hasAt = false;
+  into.hasAfter = false;
+  const kind = start < end ? source[start]! : 0;
+  if (kind !== KIND_TABLES && kind !== KIND_SAVED) throw damaged(`kind ${kind}, expected ${KIND_TABLES} or ${KIND_SAVED}`);
+  const index = varintAt(source, start + 1, end);
+  let at = start + 1 + varintBytes(index);
+  const levels = at < end ? source[at++]! : 0;
+  if (levels > LEVELS_MAX) throw damaged(`${levels} levels, expected at most ${LEVELS_MAX}`);
+  for (let level = levels - 1; level >= 0; level--) {
+    if (at + 3 > end) throw damaged('list head beyond the end');
+    const count = source[at]!;
+    const listEnd = at + 3 + source[at + 1]! + 256 * source[at + 2]!;
+    if (listEnd > end) throw damaged('list beyond the end');
+    at += 3;
+    let version = 0;
+    for (let k = 0; k < count; k++) {
+      const difference = varintAt(source, at, listEnd);
+      at += varintBytes(difference);
+      version += difference;
+      const place = varintAt(source, at, listEnd);
+      at += varintBytes(place);
+      const isCarried = place % 2 === 1;
+      let address = version;
+      if (isCarried) {
+        const later = varintAt(source, at, listEnd);
+        at += varintBytes(later);
+        address += later;
+      }
+      if (version > commit) {
+        if (!into.hasAfter || version < into.afterCommit) {
+          into.hasAfter = true;
+          into.afterCommit = version;
+          into.afterAddress = address;
+          into.afterOrdinal = Math.floor(place / 2);
+          into.afterCarried = isCarried;
+        }
+        break; // commits ascend
+      }
+      if (level === 0) {
+        into.hasAt = true;
+        into.atAddress = address;
+        into.atOrdinal = Math.floor(place / 2);
+        into.atCarried = isCarried;
       }
     }
-    // Level 0 has no gaps up to the version that owns the lists, unless a higher level knows an older bound.
-    if (level === 0 && at !== undefined) return { at, after };
+    at = listEnd;
   }
-  return { at: undefined, after };
+}
+
+function varintAt(source: Uint8Array, at: number, end: number): number {
+  const value = readVarint(source, at, end);
+  if (value === VARINT_BAD) throw damaged('number cut or not canonical');
+  return value;
 }
