@@ -147,7 +147,7 @@ function openSegments(input: HeaderJobInput, context: ThreadContext): Map<number
 }
 
 /** Reads a whole large value; its blocks are verified again. */
-function readLargeValue(
+export function readLargeValue(
   segment: ScannedSegment,
   operation: OperationView,
   target: Uint8Array,

@@ -78,7 +78,9 @@ export function planBackup(core: Core, incarnation: Uint8Array, withHistory: boo
 }
 
 function segmentsUpTo(core: Core, endSegment: number, endOffset: number, commit: number): SegmentInfo[] {
-  return core.segments.list
+  // Not the map's list: that is as old as its newest segment.
+  return core.log
+    .segments()
     .filter((segment) => segment.number <= endSegment)
     .map((segment) =>
       segment.number === endSegment

@@ -1,33 +1,64 @@
 /**
  * Verification: reads everything that is there and says what is wrong with it.
  *
- * The tree is walked leaf by leaf (order, bounds, counts, summaries; the pager checks checksums as it loads), and the log
- * commit by commit over every segment that is kept (checksums, chain, canonical order, index). Damage is reported, not
+ * On the disk: both metas; every page the newest one names (audit-pages.ts); every record, index entry and segment header, and a
+ * sample of the headers (audit-log.ts). In memory: the tree as it stands, with what is not flushed yet. Damage is reported, not
  * thrown, so that one bad page does not hide the next.
  *
- * Specification: spec/invariants.md; engine.md rule 21.
+ * Invariants
+ * - Writers go on; what is read is pinned. Nothing is changed.
+ * - What a rot in a file damages is found although the cache may hold a good copy.
+ *
+ * Specification: spec/file-format.md, "Verification"; engine.md rule 21.
  */
 
 import { SteleError } from '../base/errors.ts';
-import { OperationView } from '../log/operation-view.ts';
+import { readFully } from '../host/files.ts';
+import { HEADERS_FILE } from '../log/header-job.ts';
+import { checkFileHeader, INDEX_HEADER_BYTES } from '../log/index-format.ts';
+import { readMetaSlots } from '../pager/meta-slots.ts';
+import { PAGES_FILE } from '../pager/page-file.ts';
 import { FOUND as MORE, MISS as TREE_MISS } from '../tree/results.ts';
 import { TreeVerifier } from '../tree/verify.ts';
+import { LogAudit } from './audit-log.ts';
+import { PageAudit } from './audit-pages.ts';
 import type { Core } from './core.ts';
-import { MISS } from './core.ts';
 import { Slices } from './slices.ts';
 import type { Damage, Engine, VerifyReport } from './types.ts';
 
 const DAMAGES_MAX = 1000;
 
-/** Cost: one pass over the tree and the kept log, in slices of 1 ms. */
+/** Cost: two passes over the pages and one over the kept log, in slices of 1 ms. */
 export async function verifyCore(core: Core, options: NonNullable<Parameters<Engine['verify']>[0]>): Promise<VerifyReport> {
   const damages: Damage[] = [];
+  const told = new Set<unknown>();
   const report = (damage: Damage): void => {
     if (damages.length < DAMAGES_MAX) damages.push(damage);
+    if (damage.where === 'page') told.add(damage.detail['pageId']);
   };
-  const total = Math.max(1, core.tree.leafCount) + core.segments.list.length;
-  let done = 0;
   const slices = new Slices(core, options.signal);
+  const total = Math.max(1, 2 * core.tree.leafCount) + core.segments.list.length;
+  let done = 0;
+  const progress = (): void => options.progress?.(Math.min(done, total), total);
+
+  verifyMetas(core, report);
+  verifyHeadersFile(core, report);
+  const pin = core.pages.allocator.pin();
+  const audit = new PageAudit(core.pageFile, core.pageFile.meta, {
+    damage: report,
+    inLog: (commit) => {
+      if (!core.segments.has(commit))
+        report({ where: 'segment', message: `a large value of commit ${commit} is in a log segment that is gone`, detail: { commit } });
+    },
+  });
+  try {
+    for (const walk = audit.run(); walk.next().done !== true; ) {
+      done = audit.leaves;
+      if (await slices.pause()) progress();
+    }
+  } finally {
+    pin.release();
+  }
 
   const verifier = new TreeVerifier(core.tree, (fault) =>
     report({ where: 'page', message: fault.message, detail: { lpn: fault.lpn, level: fault.level } }),
@@ -40,96 +71,63 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
         core.fill();
       }
     } catch (error) {
-      report(damageOf('page', error));
+      // A page that cannot be loaded: the audit has told, or the flush it waits for is still to come.
+      const damage = damageOf(error);
+      if (!told.has(damage.detail['pageId'])) report(damage);
       break;
     }
-    done = verifier.leaves;
-    if (await slices.pause()) options.progress?.(done, total);
+    done = audit.leaves + verifier.leaves;
+    if (await slices.pause()) progress();
   }
 
-  let commits = 0;
-  let logBytes = 0;
-  for (const run of runsOf(core)) {
-    logBytes += run.bytes;
-    commits += await verifyRun(core, run, slices, report);
-    options.progress?.(++done, total);
-  }
-  return { ok: damages.length === 0, pages: verifier.pages, entries: verifier.entries, commits, logBytes, damages };
+  const log = new LogAudit(core, slices, report);
+  await log.run(() => {
+    done++;
+    progress();
+  });
+  options.progress?.(total, total);
+  return {
+    ok: damages.length === 0,
+    pages: audit.pages,
+    entries: Math.max(verifier.entries, audit.isPartial ? audit.entries : 0),
+    commits: log.commits,
+    logBytes: log.logBytes,
+    damages,
+  };
 }
 
-interface Run {
-  readonly firstCommit: number;
-  readonly lastCommit: number;
-  readonly bytes: number;
-}
-
-/** Stretches of commits whose segments follow one another. */
-function runsOf(core: Core): Run[] {
-  const runs: { firstCommit: number; lastCommit: number; bytes: number }[] = [];
-  let before = -1;
-  for (const segment of core.segments.list) {
-    // A sealed segment may end in parts of a commit that was given up.
-    const last = segment.sealed ? Math.min(segment.lastCommit, core.group.written) : core.group.written;
-    const run = runs.at(-1);
-    if (run !== undefined && before + 1 === segment.number) {
-      run.lastCommit = Math.max(run.lastCommit, last);
-      run.bytes += segment.bytes;
-    } else {
-      runs.push({ firstCommit: segment.firstCommit, lastCommit: last, bytes: segment.bytes });
-    }
-    before = segment.number;
-  }
-  return runs;
-}
-
-/** Reads every commit of the run; goes on behind a damaged one. Returns the number of good commits. */
-async function verifyRun(core: Core, run: Run, slices: Slices, report: (damage: Damage) => void): Promise<number> {
-  const operation = new OperationView();
-  let good = 0;
-  let next = run.firstCommit;
-  // The first commit of a run may have begun in a segment that is gone.
-  if (next <= run.lastCommit && !core.segments.has(next)) next++;
-  // And the last one may end in a segment that is gone.
-  const lastCommit = next <= run.lastCommit && !core.segments.has(run.lastCommit) ? run.lastCommit - 1 : run.lastCommit;
-  core.segmentPins++;
+/** Both slots: an empty one is right only while no flush has finished. */
+function verifyMetas(core: Core, report: (damage: Damage) => void): void {
+  const file = core.host.storage.open(PAGES_FILE, { readOnly: true });
   try {
-    while (next <= lastCommit) {
-      try {
-        while (core.locate(next) === MISS) core.fill();
-        const commits = core.log.commits(core.index.segment, core.index.offset, next, lastCommit);
-        for (let view = commits.next(); view !== undefined; view = commits.next()) {
-          if (view.commit !== next)
-            throw new SteleError('corrupt', 'LOG_DAMAGED', `commit ${view.commit} where ${next} was expected`, {
-              detail: { commit: next },
-            });
-          let count = 0;
-          while (view.next(operation)) count++;
-          if (count !== view.operationCount)
-            throw new SteleError(
-              'corrupt',
-              'LOG_DAMAGED',
-              `commit ${next} holds ${count} operations, its head says ${view.operationCount}`,
-              { detail: { commit: next } },
-            );
-          next++;
-          good++;
-          await slices.pause();
-        }
-        if (next <= lastCommit)
-          throw new SteleError('corrupt', 'LOG_DAMAGED', `the log ends before commit ${next}`, { detail: { commit: next } });
-      } catch (error) {
-        if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
-        report(damageOf('log', error));
-        next++;
-      }
-    }
+    readMetaSlots(file).forEach((slot, number) => {
+      if (slot.state === 'damaged') report({ where: 'meta', message: `meta slot ${number}: ${slot.reason}`, detail: { slot: number } });
+      else if (slot.state === 'empty' && core.pageFile.meta.sequence > 0)
+        report({ where: 'meta', message: `meta slot ${number} is empty`, detail: { slot: number } });
+    });
   } finally {
-    core.segmentPins--;
+    file.close();
   }
-  return good;
 }
 
-function damageOf(where: Damage['where'], error: unknown): Damage {
+function verifyHeadersFile(core: Core, report: (damage: Damage) => void): void {
+  if (core.headersThrough === 0) return;
+  try {
+    const file = core.host.storage.open(HEADERS_FILE, { readOnly: true });
+    try {
+      const header = new Uint8Array(INDEX_HEADER_BYTES);
+      readFully(file, header, 0, header.length, 0);
+      checkFileHeader(HEADERS_FILE, 'STELEHDR', core.pageFile.databaseId, header);
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    if (!(error instanceof SteleError)) throw error;
+    report({ where: 'headers', message: error.message, detail: { code: error.code } });
+  }
+}
+
+function damageOf(error: unknown): Damage {
   if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
-  return { where: error.code.startsWith('INDEX') ? 'index' : where, message: error.message, detail: { code: error.code, ...error.detail } };
+  return { where: 'page', message: error.message, detail: { code: error.code, ...error.detail } };
 }
