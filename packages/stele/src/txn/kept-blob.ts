@@ -11,7 +11,7 @@
  *       26      6  oldest commit whose large value a page of this meta refers to in the log, 0 = none
  *       32      4  number of segment rows s
  *       36      6  newest commit whose header is on the device
- *       42         r ranges: u16 prefix bytes · prefix · u48 keptFrom · u48 keptFromMs · f64 historyMs
+ *       42         r ranges: u16 prefix bytes, bit 15: a rule of its own · prefix · u48 keptFrom · u48 keptFromMs · f64 historyMs
  *                  s rows: u32 segment · r × u48 (newest superseding commit + 1, 0 = nothing)
  *       last    1  1 = segment use is tracked
  *
@@ -39,6 +39,7 @@ export interface KeptState {
 
 const MAGIC = 0x54_50_45_4b; // "KEPT", little-endian
 const HEAD_BYTES = 42;
+const RULE_BIT = 0x8000;
 
 export function encodeKept(state: KeptState): Uint8Array {
   let bytes = HEAD_BYTES + 1 + state.segmentUse.length * (4 + 6 * state.ranges.length);
@@ -55,7 +56,7 @@ export function encodeKept(state: KeptState): Uint8Array {
   writeU48(b, 36, state.headersThrough);
   let at = HEAD_BYTES;
   for (const range of state.ranges) {
-    writeU16(b, at, range.prefix.length);
+    writeU16(b, at, range.prefix.length | (range.isRule ? RULE_BIT : 0));
     b.set(range.prefix, at + 2);
     at += 2 + range.prefix.length;
     writeU48(b, at, range.keptFrom);
@@ -86,13 +87,14 @@ export function decodeKept(b: Uint8Array): KeptState {
   let at = HEAD_BYTES;
   for (let k = 0; k < rangeCount; k++) {
     if (at + 2 > b.length) throw damaged('range beyond the end');
-    const prefixBytes = readU16(b, at);
+    const isRule = (readU16(b, at) & RULE_BIT) !== 0;
+    const prefixBytes = readU16(b, at) & ~RULE_BIT;
     if (at + 22 + prefixBytes > b.length) throw damaged('range beyond the end');
     const prefix = b.slice(at + 2, at + 2 + prefixBytes);
     at += 2 + prefixBytes;
     const historyMs = view.getFloat64(at + 12, true);
     if (!(historyMs >= 0)) throw damaged(`history of ${historyMs} ms`);
-    ranges.push({ prefix, keptFrom: readU48(b, at), keptFromMs: readU48(b, at + 6), historyMs });
+    ranges.push({ prefix, isRule, keptFrom: readU48(b, at), keptFromMs: readU48(b, at + 6), historyMs });
     at += 20;
   }
   if (rangeCount === 0 || ranges[0]!.prefix.length !== 0) throw damaged('the range of the empty prefix is missing');

@@ -190,10 +190,9 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   core.attachLog(log);
   if (settings.historyRetention !== undefined && settings.historyRetention !== retention.ranges[0]!.historyMs) {
     core.changeRetention({
-      rules: retention.ranges.map((range, at) => ({
-        prefix: range.prefix,
-        historyMs: at === 0 ? settings.historyRetention! : range.historyMs,
-      })),
+      rules: retention.ranges
+        .filter((range) => range.isRule)
+        .map((range, at) => ({ prefix: range.prefix, historyMs: at === 0 ? settings.historyRetention! : range.historyMs })),
     });
   }
   return {

@@ -24,6 +24,8 @@ export interface KeptRange {
   keptFrom: number;
   /** Greatest expiry of an entry removed while nothing was kept: no earlier time can be asked for. */
   keptFromMs: number;
+  /** A rule was given for just this prefix; otherwise the range only remembers what was let go. */
+  readonly isRule: boolean;
   /** Rule in force, inherited when the rule of this prefix is gone. ms, Infinity, or 0. */
   historyMs: number;
 }
@@ -44,7 +46,9 @@ export class Retention {
   constructor(pins: Pins, historyMs: number, restored: readonly KeptRange[] | undefined) {
     this.#pins = pins;
     this.#ranges =
-      restored === undefined ? [{ prefix: EMPTY, keptFrom: 0, keptFromMs: 0, historyMs }] : restored.map((range) => ({ ...range }));
+      restored === undefined
+        ? [{ prefix: EMPTY, keptFrom: 0, keptFromMs: 0, isRule: true, historyMs }]
+        : restored.map((range) => ({ ...range }));
   }
 
   get ranges(): readonly KeptRange[] {
@@ -65,16 +69,17 @@ export class Retention {
     for (const rule of rules.rules) prefixes.set(rule.prefix.join(), rule.prefix.slice());
     const sorted = [...prefixes.values()].sort(compare);
     const own = rules.rules.map((rule) => ({ prefix: rule.prefix, historyMs: rule.historyMs }));
+    const listed = new Set(rules.rules.map((rule) => rule.prefix.join()));
     const next = sorted.map((prefix) => ({
       prefix,
+      isRule: listed.has(prefix.join()),
       keptFrom: longestMatch(this.#ranges, prefix, prefix.length)!.keptFrom,
       keptFromMs: longestMatch(this.#ranges, prefix, prefix.length)!.keptFromMs,
       historyMs: longestMatch(own, prefix, prefix.length)!.historyMs,
     }));
     // A range that says no more than its parent is not kept apart.
-    const listed = new Set(rules.rules.map((rule) => rule.prefix.join()));
     this.#ranges = next.filter((range, at) => {
-      if (range.prefix.length === 0 || listed.has(range.prefix.join())) return true;
+      if (range.isRule) return true;
       const parent = longestMatch(next.slice(0, at), range.prefix, range.prefix.length - 1)!;
       return parent.keptFrom !== range.keptFrom || parent.keptFromMs !== range.keptFromMs || parent.historyMs !== range.historyMs;
     });
