@@ -43,7 +43,7 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
 
   verifyMetas(core, report);
   verifyHeadersFile(core, report);
-  const pin = core.pages.allocator.pin();
+  const pin = pinPages(core);
   const audit = new PageAudit(core.pageFile, core.pageFile.meta, {
     damage: report,
     inLog: (commit) => {
@@ -57,7 +57,7 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
       if (await slices.pause()) progress();
     }
   } finally {
-    pin.release();
+    pin?.release();
   }
 
   const verifier = new TreeVerifier(core.tree, (fault) =>
@@ -94,6 +94,16 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
     logBytes: log.logBytes,
     damages,
   };
+}
+
+/** Undefined when the bitmap of used pages is damaged, which the audit tells: then nothing can be flushed either. */
+function pinPages(core: Core): { release(): void } | undefined {
+  try {
+    return core.pages.allocator.pin();
+  } catch (error) {
+    damageOf(error);
+    return undefined;
+  }
 }
 
 /** Both slots: an empty one is right only while no flush has finished. */
