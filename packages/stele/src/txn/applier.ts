@@ -56,7 +56,7 @@ export class Applier {
   ): void {
     const core = this.#core;
     const { tree, pages } = core;
-    if (core.share !== undefined) core.share.begun(commit);
+    if (core.share !== undefined) core.share.begun(commit, old.isKept && old.addressCarried);
     if (old.overflowPages > 0) pages.freeOverflow(old.overflowFirstPage, old.overflowPages);
     if (old.exists && core.segmentUse.isTracking) this.#noteUse(key, keyBytes, old, commit);
     if (core.window.active) core.window.add(commit, key, keyBytes);

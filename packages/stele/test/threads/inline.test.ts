@@ -39,7 +39,10 @@ test('a reader sees what the owner wrote, key by key and in order', async () => 
     [...engine.scan()].map((entry) => show(entry.key)),
   );
   const back = [...reader.scan({ reverse: true, start: key(2990), end: key(3010) })].map((entry) => show(entry.key));
-  assert.deepEqual(back, [...engine.scan({ reverse: true, start: key(2990), end: key(3010) })].map((entry) => show(entry.key)));
+  assert.deepEqual(
+    back,
+    [...engine.scan({ reverse: true, start: key(2990), end: key(3010) })].map((entry) => show(entry.key)),
+  );
   assert.equal(show(reader.first()?.key), show(key(0)));
   assert.equal(show(reader.last()?.key), show(key(5999)));
   assert.equal(show(reader.nth({ start: key(5) }, 10)?.key), show(key(15)));

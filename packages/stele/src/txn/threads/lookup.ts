@@ -19,7 +19,7 @@ import { AGAIN, Descent, NOTHING } from './descent.ts';
 import type { SharedMemory } from './memory.ts';
 import { Patience } from './patience.ts';
 import { StoredPages } from './stored-pages.ts';
-import { ThreadVersions } from './versions.ts';
+import { NOT_WRITTEN, ThreadVersions } from './versions.ts';
 
 export { AGAIN } from './descent.ts';
 
@@ -111,10 +111,11 @@ export class ThreadLookup {
   }
 
   #failed(error: unknown): number {
+    this.patience.frame = -1;
+    if (error === NOT_WRITTEN) return AGAIN;
     if (!(error instanceof SteleError) || (error.kind !== 'corrupt' && error.code !== 'NOT_FOUND')) throw error;
     if (++this.#failures > REFRESHES_MAX) throw error;
     this.patience.reason = error;
-    this.patience.frame = -1;
     this.versions.refresh();
     return AGAIN;
   }

@@ -4,6 +4,8 @@
  * Invariants
  * - visible ≤ written: a commit is published after its record, and those of everything it superseded, are in the files. A version is
  *   never superseded while it is unwritten ({@link Sharing.beforeSuperseding}), so no chain leads through memory only.
+ * - A record that carries a superseded version is written as soon as it is applied ({@link Sharing.committed}); until then a thread that
+ *   needs what it carries waits.
  * - While shared, the newest visible commit counts as pinned: what it may show keeps its way back, whatever the retention rule.
  * - A slot whose thread shows no use for `viewIdleMs` while it holds a pin is expired; its pin counts no more. It is given to another
  *   thread only after the same time once more, so that a thread that was merely asleep finds out first.
@@ -27,6 +29,7 @@ export class Sharing implements ForeignPins, TreeWatcher {
   readonly #ring: Uint32Array;
   #visible = -1;
   #begun = 0;
+  #isCarrying = false;
   #floor = 0;
   #timeMs = 0;
   #timesGiven = 0;
@@ -98,7 +101,8 @@ export class Sharing implements ForeignPins, TreeWatcher {
   }
 
   /** An effect of `commit`, the one logged last, is about to enter the tree. */
-  begun(commit: number): void {
+  begun(commit: number, isCarrying: boolean): void {
+    if (isCarrying) this.#isCarrying = true;
     if (commit === this.#begun) return;
     this.#begun = commit;
     const { log } = this.#core;
@@ -112,6 +116,14 @@ export class Sharing implements ForeignPins, TreeWatcher {
     if (visible === this.#visible) return;
     this.#visible = visible;
     C.writeCell(this.#words, C.VISIBLE, visible);
+  }
+
+  /** A commit was applied whose record carries what threads may need: it is written at once. */
+  committed(): void {
+    if (!this.#isCarrying) return;
+    this.#isCarrying = false;
+    this.#core.group.writeNow();
+    this.counters.written++;
   }
 
   flushed(): void {

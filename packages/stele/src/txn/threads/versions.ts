@@ -25,6 +25,9 @@ import type { Found, VersionSource } from '../lookup.ts';
 import type { SharedMemory } from './memory.ts';
 import { readPosition } from './position-ring.ts';
 
+/** Thrown for a record that is not in the files yet: wait for the owner and read again. */
+export const NOT_WRITTEN = new Error('not written yet');
+
 export class ThreadVersions implements VersionSource {
   /** The views that locations given to lookup.ts mean. */
   pages: PageViews;
@@ -54,6 +57,8 @@ export class ThreadVersions implements VersionSource {
     this.#reader = this.#newReader();
     this.log = {
       readOperation: (segment, offset, commit, ordinal, carried, into) => {
+        // Carried by a commit whose write is under way.
+        if (commit > memory.visible()) throw NOT_WRITTEN;
         memory.counters.oldVersions++;
         if (this.#store.get(segment) === undefined) this.#learn(segment);
         return this.#reader.readOperation(segment, offset, commit, ordinal, carried, into);
