@@ -63,6 +63,7 @@ export async function recordOn(make: MakeTarget, seed: number, transactions: num
     historyMs: seed % 2 === 0 ? 0 : null,
     durability,
     accelerator: seed % 5 !== 0,
+    thread: false,
   };
   const target = make(setup);
   const engine = await target.open();

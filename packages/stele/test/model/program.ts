@@ -22,6 +22,8 @@ export interface Setup {
   readonly historyMs: number | null;
   readonly durability: Durability;
   readonly accelerator: boolean;
+  /** A reading thread is attached all the time. */
+  readonly thread: boolean;
 }
 
 /** `bytes` bytes of {@link stone}, from `at`. */
@@ -68,8 +70,8 @@ export type Read =
   /** The invariants of a view: count = length of scan, get = scan, nth = scan, halves add up. */
   | { readonly ask: 'audit' };
 
-/** Which reader is asked: the engine, or the view or the transaction in a slot. */
-export type Asked = 'engine' | { readonly view: number } | { readonly txn: number };
+/** Which reader is asked: the engine, the reading thread, or the view or the transaction in a slot. */
+export type Asked = 'engine' | 'thread' | { readonly view: number } | { readonly txn: number };
 
 export type Step =
   | {
@@ -91,7 +93,7 @@ export type Step =
   | {
       readonly step: 'open';
       readonly slot: number;
-      readonly as: 'snapshot' | 'version' | 'time' | 'asserted';
+      readonly as: 'snapshot' | 'thread' | 'version' | 'time' | 'asserted';
       readonly back: number;
       readonly skipExpired?: true;
     }

@@ -8,14 +8,15 @@
 
 import { SteleError } from '../../src/base/errors.ts';
 import type { Commit, Engine, Operation } from '../../src/txn/types.ts';
-import { keyBytes, keyText, onlyKey } from '../reference/keys.ts';
+import { keyBytes } from '../reference/keys.ts';
 import { type Moment, type Receipt, Reference } from '../reference/reference.ts';
-import { Divergence, expectSame, type Outcome, outcomeOf, refused, same } from './answer.ts';
+import { Divergence, expectSame, type Outcome, outcomeOf, same } from './answer.ts';
 import { compareRead, compareSkipping } from './ask.ts';
 import type { Coverage } from './coverage.ts';
+import { compareChanges, compareHistory } from './past.ts';
 import { historyMsOf, operationOf, rulesOf, type Setup, type Step, spanOf, type Write } from './program.ts';
 import { readerOf, Slots } from './slots.ts';
-import type { Target } from './target.ts';
+import type { AttachedReader, Target } from './target.ts';
 import { runTransact } from './transact.ts';
 
 export class ModelRun {
@@ -26,6 +27,7 @@ export class ModelRun {
   readonly #setup: Setup;
   readonly #coverage: Coverage | undefined;
   #engine: Engine | undefined;
+  thread: AttachedReader | undefined;
   #reported = 0;
   #openedAt = 0;
   #durable = 0;
@@ -67,6 +69,7 @@ export class ModelRun {
     expectSame('version after opening', this.reference.version, this.engine.version);
     this.#reported = this.engine.version;
     this.#openedAt = this.engine.version;
+    if (this.#setup.thread) this.thread = this.target.attach(this.engine);
     this.engine.onCommitted((first, last) => {
       if (first !== this.#reported + 1 || last < first)
         this.#late = new Divergence('onCommitted', `from ${this.#reported + 1}`, `${first} to ${last}`);
@@ -80,6 +83,7 @@ export class ModelRun {
     this.slots.clear();
     const engine = this.engine;
     this.now();
+    this.thread?.close();
     this.#coverage?.add(engine.stats());
     await outcomeOf('close', () => engine.close());
     this.#engine = undefined;
@@ -126,10 +130,10 @@ export class ModelRun {
       }
       case 'history':
         this.operations++;
-        return this.#history(step.key, step.limit);
+        return compareHistory(this, step.key, step.limit);
       case 'changes':
         this.operations++;
-        return this.#changes(step.back);
+        return compareChanges(this, step.back);
       case 'transact':
         return runTransact(this, step);
       case 'retention': {
@@ -289,56 +293,6 @@ export class ModelRun {
       const values = keys.map((key) => view.entry(keyBytes(key))?.value);
       if (same(values, outcome.value)) return;
       if (version === this.reference.version) expectSame(`${what} (no version from ${first} on has these)`, values, outcome.value);
-    }
-  }
-
-  // ---- the past
-
-  async #history(key: string, limit: number | undefined): Promise<void> {
-    const truth = this.reference.history(key, this.now());
-    const promised = Math.min(this.reference.historyPromised(key, truth), limit ?? Infinity);
-    const what = `history of ${JSON.stringify(key)}`;
-    const outcome = await outcomeOf(what, () => [...this.engine.history(keyBytes(key), limit === undefined ? {} : { limit })]);
-    if (outcome.error !== undefined) throw new Divergence(what, truth.length, outcome.error);
-    const lines = (list: typeof truth) => list.map((line) => [line.value, line.version, line.timeMs, line.expired]);
-    const told = outcome.value;
-    if (told.length < promised || told.length > (limit ?? Infinity))
-      throw new Divergence(`${what}: number of lines`, `${promised} to ${limit ?? truth.length}`, told.length);
-    expectSame(what, lines(truth.slice(0, told.length)), lines(told));
-  }
-
-  async #changes(back: number): Promise<void> {
-    const from = Math.max(0, this.reference.version - back);
-    const durable = this.engine.durableVersion;
-    const what = `changes from ${from}`;
-    const outcome = await outcomeOf(what, () => [...this.engine.changes(from)]);
-    if (outcome.error !== undefined) {
-      if (outcome.error.code === refused && from < this.reference.changesDroppableBelow()) return;
-      throw new Divergence(what, `${durable - from} commits`, outcome.error);
-    }
-    const told = outcome.value;
-    if (told.length < durable - from || told.length > this.reference.version - from)
-      throw new Divergence(`${what}: commits`, durable - from, told.length);
-    for (const [index, change] of told.entries()) {
-      const version = from + 1 + index;
-      const commit = this.reference.commits[version];
-      expectSame(
-        `${what}: commit`,
-        [version, commit?.timeMs, commit?.assertedTimeMs],
-        [change.version, change.timeMs, change.assertedTimeMs],
-      );
-      const operations = change.operations.map((op) => [keyText(op.key), op.type, op.value, op.expiresAt, op.previousVersion] as const);
-      const effects = (commit?.effects ?? []).map((effect, i) => {
-        const forgotten = operations[i]?.[4] === 0 && this.reference.horizonOf(onlyKey(effect.key), this.reference.instant()).version > 0;
-        return [
-          effect.key,
-          effect.value === undefined ? 'delete' : 'put',
-          effect.value,
-          effect.expiresAt,
-          forgotten ? 0 : effect.previousVersion,
-        ] as const;
-      });
-      expectSame(`${what}: operations of ${version}`, effects, operations);
     }
   }
 }

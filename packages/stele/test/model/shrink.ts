@@ -85,6 +85,11 @@ export async function shrink(
         if (await attempt([...steps.slice(0, Math.max(0, from)), ...steps.slice(from + size)])) again = true;
       }
     }
+    for (let at = best.program.steps.length - 2; at >= 0 && !late(); at--) {
+      const [one, other] = best.program.steps.slice(at, at + 2);
+      if (one?.step !== 'clock' || other?.step !== 'clock') continue;
+      if (await attempt(best.program.steps.toSpliced(at, 2, { step: 'clock', ms: one.ms + other.ms }))) again = true;
+    }
     for (let at = best.program.steps.length - 1; at >= 0 && !late(); at--) {
       for (const simpler of simplerSteps(best.program.steps[at] as Step)) {
         if (await attempt(best.program.steps.with(at, simpler))) {
@@ -136,6 +141,7 @@ function* simplerSteps(step: Step): Generator<Step> {
     for (const writes of simplerLists(step.writes, simplerWrites)) yield { ...step, writes };
     for (const rival of simplerLists(step.rival, simplerWrites)) yield { ...step, rival };
     if (step.waitMs > 0) yield { ...step, waitMs: 0 };
+    if (step.reads.length + step.writes.length + step.rival.length === 0) yield { step: 'clock', ms: step.waitMs };
   }
   if (step.step === 'retention') for (const rules of simplerLists(step.rules)) if (rules[0]?.prefix === '') yield { ...step, rules };
   if ('back' in step && step.back > 1) yield { ...step, back: step.back >>> 1 };

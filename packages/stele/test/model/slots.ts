@@ -75,11 +75,11 @@ export class Slots {
 
   async #open(step: Extract<Step, { step: 'open' }>): Promise<void> {
     await this.#close(step.slot);
-    const { engine, reference } = this.#run;
+    const { reference } = this.#run;
     const options = step.skipExpired === true ? { skipExpired: true } : {};
     const now = this.#run.moment();
     const { moment, open } = this.#past(step, now, options);
-    const outcome = await outcomeOf(`open ${step.as}`, () => (step.as === 'snapshot' ? engine.snapshot() : open()));
+    const outcome = await outcomeOf(`open ${step.as}`, () => open());
     if (moment.timeMs > now.timeMs) {
       if (outcome.error?.code !== 'TIME_INVALID')
         throw new Divergence('open a time in the future', 'TIME_INVALID', outcome.error ?? outcome.value.timeMs);
@@ -101,6 +101,8 @@ export class Slots {
     switch (step.as) {
       case 'snapshot':
         return { moment: now, open: () => engine.snapshot() };
+      case 'thread':
+        return { moment: now, open: () => (this.#run.thread ?? engine).snapshot() };
       case 'version': {
         const version = Math.max(0, now.version - Math.abs(step.back));
         return { moment: at(version), open: () => engine.asOf(version, options) };
@@ -200,6 +202,7 @@ export interface AskedReader {
 /** The two readers a step asks; undefined when the slot is empty. */
 export function readerOf(run: ModelRun, of: Asked): AskedReader | undefined {
   if (of === 'engine') return { reader: run.engine, reference: run.reference.view(run.moment()), skips: false };
+  if (of === 'thread') return run.thread && { reader: run.thread, reference: run.reference.view(run.moment()), skips: false };
   if ('view' in of) return run.slots.views.get(of.view);
   const open = run.slots.transactions.get(of.txn);
   return open === undefined ? undefined : { ...open, skips: false };

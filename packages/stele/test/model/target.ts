@@ -3,7 +3,8 @@
  */
 
 import { memoryHost } from '../../src/host/memory/host.ts';
-import type { Engine, EngineOptions } from '../../src/txn/types.ts';
+import { attachEngine } from '../../src/txn/threads/attach.ts';
+import type { Engine, EngineOptions, Reader, View } from '../../src/txn/types.ts';
 import { type Bug, FakeEngine, fakeStore } from '../reference/fake-engine.ts';
 import { keyBytes } from '../reference/keys.ts';
 import { historyMsOf, type Setup } from './program.ts';
@@ -18,6 +19,14 @@ export interface Target {
   readonly clock: ModelClock;
   /** Opens, or opens again after `close()`; then without `historyMs` the recorded rules hold. */
   open(historyMs?: number): Promise<Engine>;
+  /** Reads the open engine the way another thread does, here on this one, so that a program stays repeatable. */
+  attach(engine: Engine): AttachedReader;
+}
+
+/** What another thread can do with the database. */
+export interface AttachedReader extends Reader {
+  snapshot(): View;
+  close(): void;
 }
 
 export type MakeTarget = (setup: Setup) => Target;
@@ -37,7 +46,8 @@ export function fakeTarget(bug?: Bug): MakeTarget {
       if (historyMs !== undefined) engine.setRetention({ rules: [own, ...others] });
       return engine;
     };
-    return { clock, open };
+    // A second fake over the same store reads what the first commits; closing it closes nothing.
+    return { clock, open, attach: () => Object.assign(new FakeEngine(store, () => clock.ms, bug), { close: async () => {} }) };
   };
 }
 
@@ -50,8 +60,13 @@ export function engineTarget(openEngine: (options: EngineOptions) => Promise<Eng
       clock: { nowMs: () => clock.ms, monotonicMs: () => performance.now() },
       random: { fill: (target) => random.fill(target) },
     });
+    let host = base;
+    const open = (historyMs?: number) => {
+      host = memoryHost({ storage: base.storage, clock: base.clock, random: base.random });
+      return openEngine(options(historyMs));
+    };
     const options = (historyMs: number | undefined): EngineOptions => ({
-      host: memoryHost({ storage: base.storage, clock: base.clock, random: base.random }),
+      host,
       durability: setup.durability,
       cacheMemory: setup.cacheMemory,
       pageSize: setup.pageSize,
@@ -60,7 +75,7 @@ export function engineTarget(openEngine: (options: EngineOptions) => Promise<Eng
       accelerator: setup.accelerator,
       viewIdleMs: Infinity,
     });
-    return { clock, open: (historyMs) => openEngine(options(historyMs)) };
+    return { clock, open, attach: (engine) => attachEngine(engine.share(), { host }) };
   };
 }
 
