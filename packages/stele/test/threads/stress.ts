@@ -15,7 +15,7 @@ import type { Engine, Operation } from '../../src/txn/types.ts';
 import { SeededRandom } from '../model/random.ts';
 import { ABSENT, OUTSTANDING, STOP, type StressMessage, type StressStart } from './protocol.ts';
 import { Truth } from './truth.ts';
-import { keyOf, valueOf } from './values.ts';
+import { keyOf, valueFor } from './values.ts';
 
 export interface StressOptions {
   readonly seed: number;
@@ -182,14 +182,14 @@ class Run {
     const stamp = this.#next();
     const kind = this.#random.below(30);
     const expiresAt = kind === 0 ? 1 : kind === 1 ? Date.now() + 1e9 : 0;
-    this.#engine.putSync(keyOf(n), valueOf(n, stamp, bytes), expiresAt === 0 ? undefined : { expiresAt });
+    this.#engine.putSync(keyOf(n), valueFor(n, stamp, bytes), expiresAt === 0 ? undefined : { expiresAt });
     this.#truth.note(n, this.#engine.version, expiresAt === 1 ? ABSENT : stamp);
   }
 
   /** Not written before the turn ends. */
   #later(n: number): void {
     const stamp = this.#next();
-    void this.#engine.put(keyOf(n), valueOf(n, stamp, 40 + this.#random.below(160))).catch((error: Error) => this.#fail(error));
+    void this.#engine.put(keyOf(n), valueFor(n, stamp, 40 + this.#random.below(160))).catch((error: Error) => this.#fail(error));
     this.#truth.note(n, this.#engine.version, stamp);
   }
 
@@ -205,7 +205,7 @@ class Run {
     const operations: Operation[] = [];
     for (const [n, stamp] of effects) {
       if (stamp === ABSENT) operations.push({ type: 'delete', key: keyOf(n) });
-      else operations.push({ type: 'put', key: keyOf(n), value: valueOf(n, stamp, 60) });
+      else operations.push({ type: 'put', key: keyOf(n), value: valueFor(n, stamp, 60) });
     }
     this.#engine.batchSync(operations);
     for (const [n, stamp] of effects) if (stamp !== this.#truth.newest(n)) this.#truth.note(n, this.#engine.version, stamp);

@@ -16,7 +16,7 @@ export function numberOf(key: Uint8Array): number {
   return n;
 }
 
-export function valueOf(n: number, stamp: number, bytes: number): Uint8Array {
+export function valueFor(n: number, stamp: number, bytes: number): Uint8Array {
   const value = new Uint8Array(bytes);
   const view = new DataView(value.buffer);
   view.setUint32(0, n);
