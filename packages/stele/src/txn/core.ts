@@ -63,7 +63,8 @@ export class Core {
   readonly settings: Settings;
   readonly pageFile: PageFile;
   readonly pages: PageCache;
-  readonly tree: Tree;
+  /** Replaced once, when replay is over. */
+  tree: Tree;
   readonly accelerator: Accelerator | undefined;
   /** Set when recovery has found its end; see {@link attachLog}. */
   log!: Log;
@@ -92,6 +93,10 @@ export class Core {
   endChecksum = 0;
   /** Greatest time handed out. */
   timeMs = 0;
+  /** The newest meta says the log ends where it says: to be taken back on the device before anything is appended. */
+  isMarkedClean = false;
+  /** Takes the mark back; set by the engine. */
+  takeBackCleanMark: () => void = () => {};
   /** Coarse monotonic time, moved by housekeeping: tells idle views without asking a clock at every read. */
   tickMs = 0;
   /** A large commit is being applied in slices: readers of now stay at `applied`, below it. */

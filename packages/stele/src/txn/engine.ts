@@ -135,6 +135,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     );
     core.tickMs = host.clock.monotonicMs();
     this.#flusher = new Flusher(core, FLUSH_LIMITS, opened.looseLargeFrom);
+    core.takeBackCleanMark = () => this.#flusher.flushNow();
     const room = new Room(core, () => this.#flusher.flushNow());
     this.#writer = new Writer(core, room, opened.applier);
     this.#headers = new HeaderWriter(core, core.pageFile.databaseId);
@@ -619,19 +620,17 @@ class StoredEngine extends SightReader implements Engine, Committer {
   async #closeCleanly(): Promise<void> {
     const { core } = this;
     await core.group.sync();
-    const isUnchanged =
-      !core.isKeptChanged &&
-      core.flushedCommit === core.applied &&
-      core.pages.dirtyCount === 0 &&
-      core.pageFile.meta.isCleanClose &&
-      core.log.cleanlyClosed;
+    const isUnchanged = !core.isKeptChanged && core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.isMarkedClean;
     await this.#flusher.settle();
     if (isUnchanged || core.status !== 'open') return;
     core.status = 'closing';
-    this.#flusher.flushNow(true);
     core.log.appendMark(KIND_CLEAN_CLOSE, core.nowMs(), new Uint8Array(0));
     core.log.writeGroup();
     core.log.syncNow();
+    core.endSegment = core.log.headSegment;
+    core.endOffset = core.log.headOffset;
+    core.endChecksum = core.log.lastChecksum;
+    this.#flusher.flushNow(true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

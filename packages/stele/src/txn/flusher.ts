@@ -251,6 +251,7 @@ export class Flusher {
     const core = this.#core;
     this.#job = undefined;
     core.flushedCommit = this.#commit;
+    core.isMarkedClean = core.pageFile.meta.isCleanClose;
     this.#looseBefore = Math.min(this.#looseNow, this.#looseOfOlder);
     this.#looseOfOlder = this.#looseNow;
     this.#tombstonesBefore = Math.min(this.#tombstonesNow, this.#tombstonesOfOlder);

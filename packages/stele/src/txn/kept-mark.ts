@@ -19,6 +19,7 @@ import { decodeKept, encodeKept } from './kept-blob.ts';
 
 /** Buffers a mark with the kept ranges as they are now. @throws {SteleError} `unavailable` DISK_FULL; nothing changed */
 export function appendKeptMark(core: Core): void {
+  if (core.isMarkedClean) core.takeBackCleanMark();
   const { retention, segmentUse, log } = core;
   const body = encodeKept({
     ranges: retention.ranges,

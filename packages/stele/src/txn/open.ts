@@ -13,6 +13,7 @@
  * Specification: spec/log-format.md, "Recovery"; spec/file-format.md, "Creation".
  */
 
+import { isZero } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
 import { CommitIndex } from '../log/commit-index.ts';
@@ -37,6 +38,8 @@ import { Superseded } from './superseded.ts';
 
 /** Share of `cacheMemory` for the accelerator. */
 const ACCELERATOR_SHARE = 1 / 8;
+/** What is looked at behind the end of a log said to be closed cleanly. */
+const QUIET_BYTES = 64 * 1024;
 const LOG_FILE = /^log-\d{6}\.seg$/;
 
 export interface Opened {
@@ -138,7 +141,8 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const pages = new PageCache(pageFile, { cacheMemory: settings.cacheMemory - indexBytes });
   const accelerator = settings.accelerator ? makeAccelerator(host, pages, indexBytes) : undefined;
   const rootLpn = meta.rootPage === 0 ? NO_PAGE : pages.adoptRoot(meta.rootPage, meta.rootChecksum, meta.height - 1);
-  const tree = new Tree(pages, { rootLpn, height: meta.height, liveCount: meta.liveCount, leafCount: meta.leafCount, accelerator });
+  // Replay is faster without the accelerator, which fills again as it is used.
+  const tree = new Tree(pages, { rootLpn, height: meta.height, liveCount: meta.liveCount, leafCount: meta.leafCount });
   const kept = readKept(pageFile, meta);
   const pins = new Pins();
   // What the options ask for comes after the replay, through the log like every change of rules.
@@ -157,6 +161,10 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
   const applier = new Applier(core);
   const old = new Superseded();
   let replayed = 0;
+  const isMarkedClean =
+    settings.historyRetention === undefined || settings.historyRetention === retention.ranges[0]!.historyMs
+      ? isQuiet(host, pageFile)
+      : false;
   const segmentTable = meta.blobs[BLOB_SEGMENT_TABLE]!;
   const log = Log.recover(
     {
@@ -176,6 +184,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
       knownDurable: { segment: meta.durableSegment, offset: meta.durableOffset },
       segments: segmentTable.pages === 0 ? [] : Log.decodeSegmentTable(readBlob(pageFile, segmentTable)),
       readOnly: settings.readOnly,
+      endIsKnown: isMarkedClean,
       visitMark: (kind, _commit, _timeMs, body) => replayKeptMark(core, kind, body),
     },
     (view) => {
@@ -188,6 +197,15 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
     },
   );
   core.attachLog(log);
+  core.isMarkedClean = isMarkedClean;
+  if (accelerator !== undefined)
+    core.tree = new Tree(pages, {
+      rootLpn: tree.rootLpn,
+      height: tree.height,
+      liveCount: tree.liveCount,
+      leafCount: tree.leafCount,
+      accelerator,
+    });
   if (settings.historyRetention !== undefined && settings.historyRetention !== retention.ranges[0]!.historyMs) {
     core.changeRetention({
       rules: retention.ranges
@@ -201,6 +219,27 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
     replayed,
     looseLargeFrom: kept === undefined && meta.sequence === 0 ? Number.POSITIVE_INFINITY : (kept?.looseLargeFrom ?? 0),
   };
+}
+
+/**
+ * May the search behind the end of the log be skipped? The newest meta was written by a clean close, the other slot holds
+ * the one before it, so no later one was lost, and nothing stands in the log where the next group would begin.
+ */
+function isQuiet(host: Host, file: PageFile): boolean {
+  const { meta, olderMeta } = file;
+  const blob = meta.blobs[BLOB_SEGMENT_TABLE]!;
+  if (!meta.isCleanClose || olderMeta?.sequence !== meta.sequence - 1 || blob.pages === 0) return false;
+  const segment = Log.decodeSegmentTable(readBlob(file, blob)).find(({ number }) => number === meta.logSegment);
+  if (segment === undefined) return false;
+  const name = `log-${String(segment.slot).padStart(6, '0')}.seg`;
+  if (!host.storage.exists(name)) return false;
+  const log = host.storage.open(name, { readOnly: true });
+  try {
+    const bytes = new Uint8Array(QUIET_BYTES);
+    return isZero(bytes, 0, log.read(bytes, 0, QUIET_BYTES, meta.logOffset));
+  } finally {
+    log.close();
+  }
 }
 
 function makeAccelerator(host: Host, pages: PageCache, bytesMax: number): Accelerator {

@@ -20,10 +20,13 @@ export class Room {
   }
 
   /**
+   * The first write after a clean close takes the mark of it back first.
+   *
    * @throws {SteleError} `unavailable` DISK_FULL; nothing changed
    */
   forWrites(operations: number, bytes: number): void {
     const { pages, tree } = this.#core;
+    if (this.#core.isMarkedClean) this.#core.takeBackCleanMark();
     const perWrite = tree.framesPerWrite();
     if (!pages.reserve(perWrite)) {
       this.#flushNow();
