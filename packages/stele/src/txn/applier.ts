@@ -41,9 +41,11 @@ export class Applier {
 
   /**
    * Puts the effect in at the sought key. `value` undefined = delete. `valueBytes` alone, with `value` empty, for a value
-   * that stays in the log.
+   * that stays in the log. `location`: where the entry was found without a path to it, so that it may be overwritten in its
+   * place; negative: a path is sought.
    */
   write(
+    location: number,
     key: Uint8Array,
     keyBytes: number,
     value: Uint8Array | undefined,
@@ -58,9 +60,9 @@ export class Applier {
     const { tree, pages } = core;
     if (core.share !== undefined) core.share.begun(commit, old.isKept && old.addressCarried);
     if (old.overflowPages > 0) pages.freeOverflow(old.overflowFirstPage, old.overflowPages);
-    if (old.exists && core.segmentUse.isTracking) this.#noteUse(key, keyBytes, old, commit);
     if (core.window.active) core.window.add(commit, key, keyBytes);
     if (value === undefined && !old.isKept) {
+      if (location >= 0) this.seek(key, keyBytes);
       if (old.exists) tree.remove();
       return;
     }
@@ -87,7 +89,12 @@ export class Applier {
         draft.valueEnd = valueEnd;
       }
     }
-    tree.write(draft);
+    if (location < 0 || !tree.overwrite(location, draft, key, keyBytes)) {
+      if (location >= 0) this.seek(key, keyBytes);
+      tree.write(draft);
+    }
+    // May look into the index and so push pages out: after the tree was changed.
+    if (old.exists && core.segmentUse.isTracking) this.#noteUse(key, keyBytes, old, commit);
   }
 
   /** Takes the sought entry away for good, without a trace in the log: nobody can ask for it any more. */
@@ -122,11 +129,12 @@ export class Applier {
       if (old.exists && old.commit >= view.commit) continue;
       if (operation.backCommit !== 0 && old.exists)
         old.keep(core, keyBytes, operation.backCommit, operation.backOrdinal, operation.backCarried);
-      if (operation.isDelete) this.write(key, keyBytes, undefined, 0, 0, 0, view.commit, ordinal, old);
+      if (operation.isDelete) this.write(-1, key, keyBytes, undefined, 0, 0, 0, view.commit, ordinal, old);
       else if (operation.isLarge)
-        this.write(key, keyBytes, NOTHING, 0, operation.valueBytes, operation.expiresAt, view.commit, ordinal, old);
+        this.write(-1, key, keyBytes, NOTHING, 0, operation.valueBytes, operation.expiresAt, view.commit, ordinal, old);
       else
         this.write(
+          -1,
           key,
           keyBytes,
           operation.bytes,
@@ -144,6 +152,17 @@ export class Applier {
 
   readonly #operation = new OperationView();
   readonly #key = new Uint8Array(KEY_BYTES_MAX);
+
+  /** Finds without a path, through the accelerator where it knows, loading what is missing. */
+  find(key: Uint8Array, keyBytes: number): number {
+    const core = this.#core;
+    for (;;) {
+      const location = core.tree.find(key, keyBytes);
+      if (location !== MISS) return location;
+      core.missTree();
+      core.fill();
+    }
+  }
 
   /** Seeks for a write, loading what is missing. */
   seek(key: Uint8Array, keyBytes: number): number {

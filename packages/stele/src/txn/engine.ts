@@ -13,7 +13,7 @@
  */
 
 import { SteleError } from '../base/errors.ts';
-import type { ExclusionLock } from '../host/host.ts';
+import type { ExclusionLock, Timer } from '../host/host.ts';
 import { KIND_CLEAN_CLOSE } from '../log/record-format.ts';
 import { ENTRY_EXPIRES, ENTRY_LARGE, ENTRY_TOMBSTONE, flagsAt, valueBytesAt, valueStartAt } from '../tree/entry.ts';
 import { ABSENT } from '../tree/results.ts';
@@ -65,6 +65,7 @@ import { PinnedView } from './view.ts';
 import { type Applied, Writer } from './writer.ts';
 
 const PENDING_BYTES_MAX = 1024 * 1024;
+const KEEP_ALIVE_MS = 20;
 const SPECIAL = ENTRY_TOMBSTONE | ENTRY_EXPIRES | ENTRY_LARGE;
 
 type Receipt = { -readonly [K in keyof Commit]: Commit[K] };
@@ -601,6 +602,8 @@ class StoredEngine extends SightReader implements Engine, Committer {
   async #close(): Promise<void> {
     const { core } = this;
     this.unshare();
+    this.#headers.cancel();
+    const alive = keepAlive(core);
     try {
       await this.#keeper.stop();
       if (core.status === 'open' && !core.settings.readOnly) await this.#closeCleanly();
@@ -609,6 +612,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
       core.isPlain = false;
       core.group.stop();
       await this.#headers.stop();
+      alive.cancel();
       this.#fallback?.close();
       core.log.close();
       core.index.close();
@@ -636,6 +640,16 @@ class StoredEngine extends SightReader implements Engine, Committer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Background work does not keep a process alive; somebody who waits for its end must. */
+function keepAlive(core: Core): Timer {
+  const { timers } = core.host;
+  let timer = timers.after(KEEP_ALIVE_MS, false, again);
+  function again(): void {
+    timer = timers.after(KEEP_ALIVE_MS, false, again);
+  }
+  return { cancel: () => timer.cancel() };
 }
 
 /** Stands for a value that must be read the slow way. */

@@ -60,6 +60,11 @@ export class HeaderWriter {
     }
   }
 
+  /** Ends the run under way at its next safe point. */
+  cancel(): void {
+    this.#signal.aborted = true;
+  }
+
   async stop(): Promise<void> {
     this.#signal.aborted = true;
     await this.#running;

@@ -79,7 +79,12 @@ export class Writer {
     this.#room.forWrites(1, valueBytes + keyBytes);
 
     const old = this.#old;
-    old.inspect(core, this.#applier.seek(key, keyBytes), timeMs);
+    // What exists can mostly be overwritten where it is, without a path to it.
+    let location = core.accelerator === undefined ? -1 : this.#applier.find(key, keyBytes);
+    const isFound = location >= 0;
+    if (!isFound) location = this.#applier.seek(key, keyBytes);
+    const { evictions } = core.pages.frames.counters;
+    old.inspect(core, location, timeMs);
     if (options?.ifVersion !== undefined) this.checkVersion(key, options.ifVersion, old.isLive ? old.commit : 0);
     if (value === undefined && !old.isLive) return this.#done(0, timeMs, 0, 0);
     const isKept = old.isNeeded(core, key, keyBytes);
@@ -99,8 +104,9 @@ export class Writer {
     }
     this.#logged(commit, timeMs, options?.assertedTimeMs ?? 0);
     try {
-      if (!core.tree.isSoughtHeld()) this.#applier.seek(key, keyBytes);
-      this.#applier.write(key, keyBytes, value, 0, valueBytes, expiresAt, commit, 0, old);
+      const isHeld = isFound ? evictions === core.pages.frames.counters.evictions : core.tree.isSoughtHeld();
+      if (!isHeld) this.#applier.seek(key, keyBytes);
+      this.#applier.write(isFound && isHeld ? location : -1, key, keyBytes, value, 0, valueBytes, expiresAt, commit, 0, old);
     } catch (error) {
       throw core.group.fail(error);
     }
@@ -219,7 +225,7 @@ export class Writer {
         this.#room.whileApplying();
         old.inspect(core, this.#applier.seek(key, key.length), timeMs);
         if (planned.isKept) old.keep(core, key.length, planned.addressCommit, planned.addressOrdinal, planned.addressCarried);
-        this.#applier.write(key, key.length, value, 0, value?.length ?? 0, planned.expiresAt, commit, ordinal, old);
+        this.#applier.write(-1, key, key.length, value, 0, value?.length ?? 0, planned.expiresAt, commit, ordinal, old);
         if (value === undefined) core.counters.deletes++;
         else core.counters.puts++;
       }
@@ -250,7 +256,12 @@ export class Writer {
 
   #logged(commit: number, timeMs: number, assertedTimeMs: number): void {
     const { index, log } = this.#core;
-    index.append(commit, timeMs, assertedTimeMs, log.firstPartSegment, log.firstPartOffset);
+    try {
+      index.append(commit, timeMs, assertedTimeMs, log.firstPartSegment, log.firstPartOffset);
+    } catch (error) {
+      // The entry is in memory; only writing some of them early failed. The next flush writes them, or fails and says so.
+      this.#core.settings.logger({ level: 'warn', message: `commit index: ${error instanceof Error ? error.message : String(error)}` });
+    }
   }
 
   #applied(commit: number, timeMs: number): void {
