@@ -19,7 +19,10 @@ export function diskFull(name: string, more: Circumstance = {}): SteleError {
 /** `unavailable` IO_ERROR: the system refused or failed; after a failed sync nothing may be believed durable. */
 export function ioError(action: string, name: string, more: Circumstance = {}): SteleError {
   const why = more.cause instanceof Error ? `: ${more.cause.message}` : '';
-  return new SteleError('unavailable', 'IO_ERROR', `${action} of ${name} failed${why}`, { ...more, detail: { action, name, ...more.detail } });
+  return new SteleError('unavailable', 'IO_ERROR', `${action} of ${name} failed${why}`, {
+    ...more,
+    detail: { action, name, ...more.detail },
+  });
 }
 
 /** `invalid` NOT_FOUND. */
@@ -30,7 +33,10 @@ export function notFound(name: string, more: Circumstance = {}): SteleError {
 /** `denied` PERMISSION. */
 export function noPermission(action: string, name: string, more: Circumstance = {}): SteleError {
   const why = more.cause instanceof Error ? `: ${more.cause.message}` : '';
-  return new SteleError('denied', 'PERMISSION', `${action} of ${name} is not allowed${why}`, { ...more, detail: { action, name, ...more.detail } });
+  return new SteleError('denied', 'PERMISSION', `${action} of ${name} is not allowed${why}`, {
+    ...more,
+    detail: { action, name, ...more.detail },
+  });
 }
 
 /** `unavailable` LOCKED, with what is known of the holder. */

@@ -28,5 +28,7 @@ export function isReservedName(name: string): boolean {
 export function checkFileName(name: string): void {
   if (isFileName(name)) return;
   const why = isReservedName(name) ? 'belongs to the host' : 'is not 1 to 100 characters of [a-z0-9.-] beginning with a letter or digit';
-  throw new SteleError('invalid', 'FILE_NAME', `file name ${JSON.stringify(name.slice(0, 120))} ${why}`, { detail: { name: name.slice(0, 120) } });
+  throw new SteleError('invalid', 'FILE_NAME', `file name ${JSON.stringify(name.slice(0, 120))} ${why}`, {
+    detail: { name: name.slice(0, 120) },
+  });
 }

@@ -36,7 +36,7 @@ export function setupOf(seed: number, durability: Durability, syncStyle: SyncSty
     segmentBytes: 64 * 1024,
     accelerator: seed % 4 !== 3,
     // Smaller sectors than any disk has: so meta pages tear as well.
-    sectorBytes: seed % 2 === 0 ? 128 : 512,
+    sectorBytes: seed % 2 === 0 ? 256 : 512,
     latencyMs: [0, 0, 3][Math.floor(seed / 3) % 3]!,
   };
 }

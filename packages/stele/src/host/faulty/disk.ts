@@ -8,7 +8,7 @@
 
 import { Holders } from '../holders.ts';
 import { BLOCK_BYTES, type Blocks } from '../memory/blocks.ts';
-import { type Change, Inode, applyChange } from './inode.ts';
+import { applyChange, type Change, Inode } from './inode.ts';
 import { contentsAfterCut, namesAfterCut } from './power-loss.ts';
 import type { Prng } from './prng.ts';
 

@@ -13,7 +13,7 @@
  */
 
 import type { Blocks } from '../memory/blocks.ts';
-import { type Change, type Inode, applyChange } from './inode.ts';
+import { applyChange, type Change, type Inode } from './inode.ts';
 import type { Prng } from './prng.ts';
 
 /** The bytes of a file after the cut; a fork of the device, the inode itself stays. */

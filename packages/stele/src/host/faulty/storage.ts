@@ -8,8 +8,8 @@
  * Specification: spec/host.md, "Faulty host".
  */
 
-import { invariant } from '../../base/errors.ts';
 import { crc32 } from '../../base/crc32.ts';
+import { invariant } from '../../base/errors.ts';
 import { notFound } from '../failures.ts';
 import { checkFileName, isFileName } from '../names.ts';
 import type { ExclusionLock, OpenFileOptions, Storage, StorageFile, SyncStyle } from '../storage.ts';

@@ -9,7 +9,7 @@
  * Specification: spec/host.md, "Memory host".
  */
 
-import { SteleError, invariant } from '../../base/errors.ts';
+import { invariant, SteleError } from '../../base/errors.ts';
 import { closed, noPermission, notFound } from '../failures.ts';
 import { Holders } from '../holders.ts';
 import { checkFileName, isFileName } from '../names.ts';

@@ -13,11 +13,22 @@
  * Specification: spec/host.md, "Sync styles".
  */
 
-import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, read as readPooled, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  read as readPooled,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { SteleError } from '../../base/errors.ts';
 import { closed, noPermission } from '../failures.ts';
 import type { StorageFile, SyncStyle } from '../storage.ts';
-import { type SystemFailure, fromSystem, syncFailure } from './errors.ts';
+import { fromSystem, type SystemFailure, syncFailure } from './errors.ts';
 import { Ranges } from './ranges.ts';
 import { rewriteRanges } from './rewrite.ts';
 import type { SyncThread } from './sync-thread.ts';

@@ -23,14 +23,15 @@ export function nodeHashing(): Hashing {
   const hash = (crypto as { hash?: unknown }).hash as HashToText | undefined;
   const hasCrc = typeof zlib.crc32 === 'function';
 
-  const sha256Into: Hashing['sha256Into'] = hash !== undefined && latin1Write !== undefined
-    ? (source, start, end, target, at) => {
-        const view = start === 0 && end === source.length ? source : source.subarray(start, end);
-        latin1Write.call(target, hash('sha256', view, 'latin1'), at, 32);
-      }
-    : (source, start, end, target, at) => {
-        target.set(crypto.createHash('sha256').update(source.subarray(start, end)).digest(), at);
-      };
+  const sha256Into: Hashing['sha256Into'] =
+    hash !== undefined && latin1Write !== undefined
+      ? (source, start, end, target, at) => {
+          const view = start === 0 && end === source.length ? source : source.subarray(start, end);
+          latin1Write.call(target, hash('sha256', view, 'latin1'), at, 32);
+        }
+      : (source, start, end, target, at) => {
+          target.set(crypto.createHash('sha256').update(source.subarray(start, end)).digest(), at);
+        };
 
   return {
     sha256(bytes, start = 0, end = bytes.length) {

@@ -34,6 +34,9 @@ export function posixHost(directory: string, options: PosixHostOptions = {}): Po
   const isInline = options.threads === 'inline' || !hasPermission('worker') || typeof SharedArrayBuffer === 'undefined';
   const threads = isInline
     ? inlineThreads({ storage, hashing, timers })
-    : workerThreads({ transfer: () => storage.transfer(), ...(options.threadsMax === undefined ? {} : { threadsMax: options.threadsMax }) });
+    : workerThreads({
+        transfer: () => storage.transfer(),
+        ...(options.threadsMax === undefined ? {} : { threadsMax: options.threadsMax }),
+      });
   return { storage, clock: nodeClock(), random: nodeRandom(), timers, hashing, threads };
 }

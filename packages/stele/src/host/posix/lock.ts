@@ -18,7 +18,7 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SteleError } from '../../base/errors.ts';
+import type { SteleError } from '../../base/errors.ts';
 import { ioError, locked, noPermission } from '../failures.ts';
 import type { ExclusionLock } from '../storage.ts';
 import { takePidLock, takePidReaderLock } from './pid-lock.ts';

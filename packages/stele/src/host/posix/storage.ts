@@ -77,7 +77,10 @@ export class PosixStorage implements Storage {
   list(): string[] {
     try {
       const entries = readdirSync(this.directory, { withFileTypes: true });
-      return entries.filter((entry) => entry.isFile() && isFileName(entry.name)).map((entry) => entry.name).sort();
+      return entries
+        .filter((entry) => entry.isFile() && isFileName(entry.name))
+        .map((entry) => entry.name)
+        .sort();
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return [];
       throw fromSystem('list', this.directory, error);

@@ -10,7 +10,7 @@
  * Specification: spec/host.md, "Sync thread".
  */
 
-import { MessageChannel, type MessagePort, Worker, receiveMessageOnPort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { SystemFailure } from './errors.ts';
 import { hasPermission, siblingModule } from './platform.ts';
 import type { SyncReply, SyncRequest, SyncThreadStart } from './sync-protocol.ts';
