@@ -101,6 +101,8 @@ export class Core {
   tickMs = 0;
   /** A large commit is being applied in slices: readers of now stay at `applied`, below it. */
   isApplying = false;
+  /** The large delete under way: whoever wants to write finishes it first. */
+  sliced: { finish(): void } | undefined;
   /** Commit of the last durable meta. */
   flushedCommit = 0;
   /** Reading the newest state straight from the tree is right: open, and no sliced apply under way. */
@@ -177,6 +179,26 @@ export class Core {
     this.endSegment = view.endSegment;
     this.endOffset = view.endOffset;
     this.endChecksum = view.checksum;
+  }
+
+  /** The record of `commit` is in the log buffer, not yet in the tree. */
+  logged(commit: number, timeMs: number, assertedTimeMs: number): void {
+    try {
+      this.index.append(commit, timeMs, assertedTimeMs, this.log.firstPartSegment, this.log.firstPartOffset);
+    } catch (error) {
+      // The entry is in memory; only writing some of them early failed. The next flush writes them, or fails and says so.
+      this.settings.logger({ level: 'warn', message: `commit index: ${error instanceof Error ? error.message : String(error)}` });
+    }
+  }
+
+  /** All effects of `commit` are in the tree; its record ends at the place given. */
+  appliedThrough(commit: number, timeMs: number, endSegment: number, endOffset: number, checksum: number): void {
+    this.applied = commit;
+    this.appliedTimeMs = timeMs;
+    this.endSegment = endSegment;
+    this.endOffset = endOffset;
+    this.endChecksum = checksum;
+    this.counters.commits++;
   }
 
   attachLog(log: Log): void {
@@ -324,6 +346,7 @@ export class Core {
 
   /** @throws {SteleError} `closed` DATABASE_CLOSED, `denied` READ_ONLY, `unavailable` COMMIT_UNKNOWN after a failed write or sync */
   assertWritable(): void {
+    this.sliced?.finish();
     if (this.status === 'open') {
       if (this.settings.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only');
       return;

@@ -23,6 +23,8 @@ import { checkBounds, collectBatch } from './batch.ts';
 import { changesAfter } from './changes.ts';
 import { compactTree } from './compact.ts';
 import type { Core } from './core.ts';
+import { liveIn } from './count.ts';
+import { Encoder } from './encoder.ts';
 import { FallbackReader } from './fallback-reader.ts';
 import { FLUSH_LIMITS, Flusher } from './flusher.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -35,6 +37,7 @@ import { checkRange, SightReader } from './reader.ts';
 import { Room } from './room.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import type { Sight } from './scanner.ts';
+import { SlicedDelete } from './sliced-delete.ts';
 import { engineStats } from './stats.ts';
 import type { SharedHandle } from './threads/handle.ts';
 import { Sharing } from './threads/sharing.ts';
@@ -66,6 +69,8 @@ import { type Applied, Writer } from './writer.ts';
 
 const PENDING_BYTES_MAX = 1024 * 1024;
 const KEEP_ALIVE_MS = 20;
+/** Larger ranges are deleted in slices. */
+const SLICED_FROM = 512;
 const SPECIAL = ENTRY_TOMBSTONE | ENTRY_EXPIRES | ENTRY_LARGE;
 
 type Receipt = { -readonly [K in keyof Commit]: Commit[K] };
@@ -103,6 +108,7 @@ export function openEngineSync(options: EngineOptions): Engine {
 class StoredEngine extends SightReader implements Engine, Committer {
   readonly #lock: ExclusionLock;
   readonly #applier: Applier;
+  readonly #room: Room;
   readonly #writer: Writer;
   readonly #flusher: Flusher;
   readonly #headers: HeaderWriter;
@@ -138,6 +144,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
     this.#flusher = new Flusher(core, FLUSH_LIMITS, opened.looseLargeFrom);
     core.takeBackCleanMark = () => this.#flusher.flushNow();
     const room = new Room(core, () => this.#flusher.flushNow());
+    this.#room = room;
     this.#writer = new Writer(core, room, opened.applier);
     this.#headers = new HeaderWriter(core, core.pageFile.databaseId);
     this.#keeper = new Housekeeper(core, room, opened.applier, this.#flusher, this.#headers);
@@ -338,12 +345,23 @@ class StoredEngine extends SightReader implements Engine, Committer {
       this.core.assertWritable();
       checkCommitOptions(options);
       checkBounds(start, end);
-      const timeMs = this.core.nowMs();
+      const { core } = this;
+      const timeMs = core.nowMs();
+      const count = liveIn(core, { start, end });
+      if (count > SLICED_FROM) return this.#deleteInSlices(start.slice(), end.slice(), options, timeMs, count);
       const effects = this.#applier.liveKeys(start, end, timeMs).map((key) => ({ key, value: undefined, expiresAt: 0, ttlMs: undefined }));
       return this.#promise(this.#writer.effects(effects, options, timeMs), options?.durability);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #deleteInSlices(start: Uint8Array, end: Uint8Array, options: CommitOptions | undefined, timeMs: number, count: number): Promise<Commit> {
+    const { core } = this;
+    this.#room.forWrites(count, 0);
+    const encoder = new Encoder(core, this.#applier);
+    const onApplied = (applied: Applied): Promise<Commit> => this.#promise(applied, options?.durability);
+    return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, start, end, timeMs, options, onApplied }).run();
   }
 
   #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
@@ -409,6 +427,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   #begin(): EngineTransaction {
     this.core.assertReadable();
+    this.core.sliced?.finish();
     if (this.core.status === 'failed') throw this.core.group.failure!;
     return new EngineTransaction(this.core, this);
   }
@@ -601,6 +620,7 @@ class StoredEngine extends SightReader implements Engine, Committer {
 
   async #close(): Promise<void> {
     const { core } = this;
+    core.sliced?.finish();
     this.unshare();
     this.#headers.cancel();
     const alive = keepAlive(core);

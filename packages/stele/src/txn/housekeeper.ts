@@ -88,7 +88,7 @@ export class Housekeeper {
     core.tickMs = core.host.clock.monotonicMs();
     this.#endIdleViews();
     core.share?.beat();
-    if (core.status !== 'open' || core.settings.readOnly) return;
+    if (core.status !== 'open' || core.settings.readOnly || core.sliced !== undefined) return;
     core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs));
     if (core.mayExpire) await this.#slices(this.#sweepExpired());
     if (core.tombstonesFrom <= core.applied) await this.#slices(this.#sweepTombstones());
@@ -104,7 +104,7 @@ export class Housekeeper {
       const start = clock.monotonicMs();
       let elapsed = 0;
       while (elapsed < SLICE_MS) {
-        if (this.#core.status !== 'open' || this.#core.isApplying) return;
+        if (this.#core.status !== 'open' || this.#core.sliced !== undefined) return;
         if (work.next().done === true) return;
         elapsed = clock.monotonicMs() - start;
       }

@@ -63,17 +63,23 @@ export class Scanner {
   }
 
   #setSkips(): void {
-    const { commit, timeMs } = this.#sight;
-    this.#skipsDead = this.#core.applied === commit && timeMs >= this.#core.sweptTimeMs;
+    const { commit } = this.#sight;
+    this.#skipsDead = this.#isNewest();
     this.#cursor.setOptions({ skipDead: this.#skipsDead, createdAfter: commit });
     this.#modifications = -1;
+  }
+
+  /** What is dead in the tree is dead for this sight: nothing was written or swept since, and nothing is half applied. */
+  #isNewest(): boolean {
+    const core = this.#core;
+    return core.applied === this.#sight.commit && !core.isApplying && this.#sight.timeMs >= core.sweptTimeMs;
   }
 
   /** To the next entry seen: FOUND with key and `found`, NONE at the end, MISS. */
   step(): number {
     const core = this.#core;
     const { commit, timeMs, claim } = this.#sight;
-    if (this.#skipsDead && (core.applied !== commit || timeMs < core.sweptTimeMs)) this.#setSkips();
+    if (this.#skipsDead && !this.#isNewest()) this.#setSkips();
     for (;;) {
       const moved = this.#move();
       if (moved !== FOUND) {

@@ -102,7 +102,7 @@ export class Writer {
       log.abortCommit();
       throw error;
     }
-    this.#logged(commit, timeMs, options?.assertedTimeMs ?? 0);
+    core.logged(commit, timeMs, options?.assertedTimeMs ?? 0);
     try {
       const isHeld = isFound ? evictions === core.pages.frames.counters.evictions : core.tree.isSoughtHeld();
       if (!isHeld) this.#applier.seek(key, keyBytes);
@@ -110,7 +110,7 @@ export class Writer {
     } catch (error) {
       throw core.group.fail(error);
     }
-    this.#applied(commit, timeMs);
+    core.appliedThrough(commit, timeMs, log.headSegment, log.headOffset, log.lastChecksum);
     if (value === undefined) core.counters.deletes++;
     else core.counters.puts++;
     return this.#done(commit, timeMs, log.lastChecksum, 1);
@@ -138,9 +138,12 @@ export class Writer {
     const commit = core.applied + 1;
     this.#encode(plan, options, commit, timeMs);
     const checksum = core.log.lastChecksum;
-    this.#logged(commit, timeMs, options?.assertedTimeMs ?? 0);
+    core.logged(commit, timeMs, options?.assertedTimeMs ?? 0);
+    const { log } = core;
+    const endSegment = log.headSegment;
+    const endOffset = log.headOffset;
     this.#applyPlan(plan, commit, timeMs);
-    this.#applied(commit, timeMs);
+    core.appliedThrough(commit, timeMs, endSegment, endOffset, checksum);
     return this.#done(commit, timeMs, checksum, plan.length);
   }
 
@@ -252,26 +255,6 @@ export class Writer {
       this.#core.counters.spaceRefused++;
       throw error;
     }
-  }
-
-  #logged(commit: number, timeMs: number, assertedTimeMs: number): void {
-    const { index, log } = this.#core;
-    try {
-      index.append(commit, timeMs, assertedTimeMs, log.firstPartSegment, log.firstPartOffset);
-    } catch (error) {
-      // The entry is in memory; only writing some of them early failed. The next flush writes them, or fails and says so.
-      this.#core.settings.logger({ level: 'warn', message: `commit index: ${error instanceof Error ? error.message : String(error)}` });
-    }
-  }
-
-  #applied(commit: number, timeMs: number): void {
-    const core = this.#core;
-    core.applied = commit;
-    core.appliedTimeMs = timeMs;
-    core.endSegment = core.log.headSegment;
-    core.endOffset = core.log.headOffset;
-    core.endChecksum = core.log.lastChecksum;
-    core.counters.commits++;
   }
 }
 
