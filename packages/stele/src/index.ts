@@ -6,4 +6,5 @@ export { memoryHost } from './host/memory/host.ts';
 export { memoryStorage } from './host/memory/storage.ts';
 export { posixHost } from './host/posix/host.ts';
 export { openEngine, openEngineSync } from './txn/engine.ts';
+export { type RepairOptions, type RepairReport, repairDatabase } from './txn/repair.ts';
 export type * from './txn/types.ts';
