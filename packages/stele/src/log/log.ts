@@ -471,7 +471,12 @@ export class Log {
 
   /** Blob for a meta page; `recover` wants it back, decoded. */
   encodeSegmentTable(): Uint8Array {
-    return encodeSegmentTable(this.segments());
+    return encodeSegmentTable([...this.segments(), ...this.#store.damaged].sort((a, b) => a.number - b.number));
+  }
+
+  /** Segments of the last meta whose header is damaged, found when the log was recovered. */
+  get damagedSegments(): readonly SegmentInfo[] {
+    return this.#store.damaged;
   }
 
   /** @throws {SteleError} `corrupt` SEGMENT_TABLE_DAMAGED. */

@@ -148,6 +148,11 @@ function settle(
       );
     } else found.unused.push({ slot, generation: header.generation, fileBytes });
   }
+  for (const { slot, generation } of found.unused) {
+    // A header that rotted: its records may be all that is left of some history.
+    const info = generation === -1 ? options.segments.find((each) => each.slot === slot && each.number < options.from.segment) : undefined;
+    if (info !== undefined && store.get(info.number) === undefined) store.damaged.push(info);
+  }
   for (const { number, end, lastCommit } of scanner.finished) adoptScanned(store, live.get(number)!, end, lastCommit, true);
   const current = live.get(scanner.nextSegment);
   if (current === undefined)
@@ -175,6 +180,7 @@ function settle(
     segment.file().sync();
   }
   for (const { slot, generation, fileBytes } of found.unused) {
+    if (store.damaged.some((info) => info.slot === slot)) continue;
     if (store.spare === undefined && (generation === 0 ? fileBytes <= segmentBytes : generation > 0 && fileBytes === segmentBytes)) {
       store.spare = { slot, prepared: fileBytes, file: undefined };
     } else storage.remove(segmentName(slot));

@@ -19,7 +19,7 @@ import type { StorageFile } from '../host/storage.ts';
 import { SEGMENT_BYTES_MAX } from './record-format.ts';
 import { Segment, segmentName } from './segment.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts';
-import type { LogOptions } from './types.ts';
+import type { LogOptions, SegmentInfo } from './types.ts';
 
 /** Zeros are written in steps of this size when nothing was prepared. */
 export const ZERO_STEP_BYTES = 256 * 1024;
@@ -45,6 +45,8 @@ export interface NextSegment {
 
 export class SegmentStore {
   spare: Spare | undefined;
+  /** Segments whose header is damaged: their files stay untouched until they are repaired. */
+  readonly damaged: SegmentInfo[] = [];
   readonly #options: LogOptions;
   readonly #byNumber = new Map<number, Segment>();
   #current: Segment | undefined;
