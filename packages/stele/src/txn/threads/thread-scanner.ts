@@ -79,6 +79,8 @@ export class ThreadScanner {
         this.#leaveBeforeEntry();
         continue;
       }
+      // Only an entry read is progress: a leaf brought in again and again is not.
+      lookup.patience.reset();
       if (state === FOUND) this.keyBytes = slotKeyInto(pages, base, this.#index, true, this.key);
       this.#index += this.#reverse ? -1 : 1;
       if (state === FOUND) return FOUND;
@@ -95,7 +97,6 @@ export class ThreadScanner {
       patience.again();
       return;
     }
-    patience.reset();
     this.#noteNext();
     if (state === NOTHING) {
       if (this.#isLast) this.#isDone = true;
