@@ -18,9 +18,8 @@ import { keyBytes } from '../reference/keys.ts';
 import { compareState } from '../reference/recovery.ts';
 import type { Reference } from '../reference/reference.ts';
 import { Driver } from './driver.ts';
-import { newMachine, optionsOf, pause, type Setup } from './machine.ts';
+import { newMachine, optionsOf, type Setup } from './machine.ts';
 import { Places } from './places.ts';
-import { runWorkload } from './workload.ts';
 
 /** A database to rot. */
 export interface Image {
@@ -31,23 +30,30 @@ export interface Image {
   readonly atLeast: number;
 }
 
-/** Builds a database with history in pages and log, `isClean`: closed. */
-export async function buildImage(setup: Setup, steps: number, isClean: boolean): Promise<Image> {
+/** Builds a small database with history in pages and log, and one large value. `isClean`: closed. */
+export async function buildImage(setup: Setup, commits: number, isClean: boolean): Promise<Image> {
   const machine = newMachine(setup);
   const driver = new Driver(setup, machine, new Places(), true);
-  await machine.drive(runWorkload(driver, steps));
-  driver.closeViews();
+  const put = (text: string, bytes: number, fill: number) => ({
+    type: 'put' as const,
+    key: keyBytes(`\x02${text}`),
+    value: new Uint8Array(bytes).fill(fill),
+  });
+  await machine.drive(
+    (async () => {
+      for (let i = 0; i < commits; i++) {
+        const batch = i % 4 === 0 ? [put(`a${i % 7}`, 90, i), put(`b${i % 5}`, 30, i), put(`c${i}`, 250, i)] : [put(`a${i % 7}`, 60, i)];
+        driver.commitSync(i % 9 === 8 ? [{ type: 'delete', key: keyBytes(`\x02a${i % 7}`) }] : batch, { durability: 'immediate' });
+        if (i === Math.floor(commits / 2)) driver.commitSync([put('big', 20_000, 5)], {});
+        if (i % 15 === 14) await driver.engine.flush();
+        await driver.pause(1);
+      }
+    })(),
+  );
+  // Without a clean close each commit was a group of its own, so only the last group is not yet known to be durable.
   if (isClean) await machine.drive(driver.engine.close());
-  else {
-    // One commit a group, each on the device before the next: only the last group is not yet known to be durable.
-    await machine.drive(driver.engine.flush());
-    for (let i = 0; i < 6; i++)
-      driver.commitSync([{ type: 'put', key: keyBytes(`\x02a${i}`), value: new Uint8Array(300).fill(i) }], { durability: 'immediate' });
-    await machine.drive(pause(machine, 1));
-  }
   const { version } = driver.journal.reference;
-  const copy = machine.fork();
-  return { setup, machine: copy, reference: driver.journal.at(driver.journal.mark()), atLeast: isClean ? version : version - 1 };
+  return { setup, machine: machine.fork(), reference: driver.journal.at(driver.journal.mark()), atLeast: isClean ? version : version - 1 };
 }
 
 export type Verdict = 'refused' | 'reported' | 'harmless' | 'shorter';
@@ -110,7 +116,11 @@ function readAll(reference: Reference, engine: Engine, name: string): number {
 
 function checkHistory(reference: Reference, engine: Engine, key: string): void {
   using now = engine.snapshot();
-  const plain = (line: HistoryEntry) => [line.version, line.expired, line.value === undefined ? -1 : [...line.value.subarray(0, 40)].join()];
+  const plain = (line: HistoryEntry) => [
+    line.version,
+    line.expired,
+    line.value === undefined ? -1 : [...line.value.subarray(0, 40)].join(),
+  ];
   const truth = reference.history(key, now.timeMs).filter((line) => line.version <= engine.version);
   const told = [...engine.history(keyBytes(key))];
   assert.deepEqual(told.map(plain), truth.slice(0, told.length).map(plain), `history of ${key}`);
