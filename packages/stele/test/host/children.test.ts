@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -22,14 +22,21 @@ interface Ended {
 }
 
 /** Runs `script` (a module's text, `directory` bound) in a child. */
-function child(directory: string, script: string, flags: readonly string[] = []): { process: ChildProcess; line(): Promise<string>; ended: Promise<Ended> } {
+function child(
+  directory: string,
+  script: string,
+  flags: readonly string[] = [],
+): { process: ChildProcess; line(): Promise<string>; ended: Promise<Ended> } {
   const path = join(directory, `.child-${Math.random().toString(36).slice(2)}.mjs`);
   const head = `
     import { posixStorage } from ${JSON.stringify(sourceUrl('host/posix/storage'))};
     import { posixHost } from ${JSON.stringify(sourceUrl('host/posix/host'))};
     const directory = ${JSON.stringify(directory)};\n`;
   writeFileSync(path, head + script);
-  const started = spawn(process.execPath, [...flags, path], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' } });
+  const started = spawn(process.execPath, [...flags, path], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
   let out = '';
   let err = '';
   let wake = (): void => {};
@@ -226,6 +233,31 @@ describe("Node's permission model", () => {
     const denied = `try { posixStorage(directory + '/db').lock() } catch (error) { console.log(error.kind, error.code) }`;
     const ended = await child(directory, denied, ['--permission', `--allow-fs-read=${PACKAGE}`, `--allow-fs-read=${directory}`]).ended;
     assert.deepEqual([ended.err, ended.out], ['', 'denied PERMISSION\n']);
+    rmSync(directory, { recursive: true });
+  });
+
+  test('a process that may only read shares the directory with other readers', async () => {
+    const directory = fresh();
+    posixStorage(directory).lock().release();
+    const share = `
+      const lock = posixStorage(directory).lock({ shared: true });
+      console.log('shared');
+      lock.release();`;
+    const flags = ['--permission', `--allow-fs-read=${PACKAGE}`, `--allow-fs-read=${directory}`];
+    const reader = posixStorage(directory);
+    reader.lock({ shared: true });
+    const ended = await child(directory, share, flags).ended;
+    assert.deepEqual([ended.err, ended.out], ['', 'shared\n']);
+    reader.close();
+    const writer = posixStorage(directory);
+    writer.lock();
+    const refused = await child(
+      directory,
+      `try { posixStorage(directory).lock({ shared: true }); } catch (error) { console.log(error.code); }`,
+      flags,
+    ).ended;
+    assert.equal(refused.out, 'LOCKED\n');
+    writer.close();
     rmSync(directory, { recursive: true });
   });
 });

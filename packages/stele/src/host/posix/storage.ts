@@ -10,7 +10,7 @@
  * Specification: spec/host.md, "Posix host".
  */
 
-import { constants, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { constants, existsSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { notFound } from '../failures.ts';
 import { checkFileName, isFileName } from '../names.ts';
@@ -136,7 +136,8 @@ export class PosixStorage implements Storage {
   }
 
   lock(options: { readonly shared?: boolean } = {}): ExclusionLock {
-    makeDirectory(this.directory);
+    // A reader may have no right to write, and then the directory is there already.
+    if (options.shared !== true || !existsSync(this.directory)) makeDirectory(this.directory);
     const taken = takeLock(this.directory, this.#options.lock ?? 'auto', options.shared === true);
     const lock: ExclusionLock = {
       release: () => {
