@@ -5,8 +5,7 @@
  * - Nothing read here is believed before the word it stands under was found even, and the same again afterwards.
  * - The thread writes three things only: its slot, clock reference bytes, and the count of times given out.
  *
- * On processors that reorder loads (ARM) the second look at a word is made behind an atomic operation on a word of the thread's own;
- * x86 keeps the order by itself. See docs/decisions.
+ * x86 keeps the order of the loads between two looks at a word. ARM does not: see docs/decisions/0013-reading-threads.md.
  */
 
 import { SteleError } from '../../base/errors.ts';
