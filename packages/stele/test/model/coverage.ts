@@ -10,7 +10,7 @@ import type { Step } from './program.ts';
 
 /** Place → section and field of `stats()`; docs/stats.md says what each counts. */
 export const places: Readonly<Record<string, readonly [section: string, field: string]>> = {
-  'a page was split': ['tree', 'splits'],
+  'a page was split': ['tree', 'leafSplits'],
   'pages were merged': ['tree', 'merges'],
   'a page was evicted': ['pages', 'evictions'],
   'a page was read back': ['pages', 'treeMisses'],
