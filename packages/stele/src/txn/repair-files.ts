@@ -59,7 +59,7 @@ export class RepairFiles {
     this.#isMarked = true;
     const kept = fresh.filter((name) => storage.exists(name));
     for (const name of kept) {
-      await this.#copy(name, this.nameAside(name));
+      await this.#copy(name, this.nameAside(name), this.#turn);
       this.aside.push(this.nameAside(name));
     }
     storage.syncDirectory();
@@ -89,7 +89,7 @@ export class RepairFiles {
     const lists = this.#lists();
     for (const list of lists) {
       const { kept, created } = this.#read(list);
-      for (const name of kept) await this.#copy(this.nameAside(name), name);
+      for (const name of kept) await this.#copy(this.nameAside(name), name, NEVER_CANCELLED);
       for (const name of created) storage.remove(name);
     }
     storage.syncDirectory();
@@ -121,13 +121,13 @@ export class RepairFiles {
     }
   }
 
-  async #copy(from: string, to: string): Promise<void> {
+  async #copy(from: string, to: string, turn: Turn): Promise<void> {
     const source = this.#storage.open(from, { readOnly: true });
     try {
       const target = this.#storage.open(to, { create: true });
       try {
         target.truncate(0);
-        await copyRange(source, target, 0, source.size(), this.#turn);
+        await copyRange(source, target, 0, source.size(), turn);
         target.sync();
       } finally {
         target.close();
@@ -137,6 +137,9 @@ export class RepairFiles {
     }
   }
 }
+
+/** The way back is gone to its end, cancelled or not. */
+const NEVER_CANCELLED: Turn = async () => {};
 
 /** The same storage, in which some names mean other files. Read only. */
 export function aliased(storage: Storage, alias: (name: string) => string): Storage {

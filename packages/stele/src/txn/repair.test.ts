@@ -1,11 +1,17 @@
 /** Repair: what comes back from which files, what is named as lost, and that it can be cut anywhere. */
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { steleError } from '../../test/host/contract.ts';
 import type { SteleError } from '../base/errors.ts';
 import { type FaultyHost, faultyHost } from '../host/faulty/host.ts';
+import { memoryHost } from '../host/memory/host.ts';
 import { memoryStorage } from '../host/memory/storage.ts';
+import { posixHost } from '../host/posix/host.ts';
 import { PageFile } from '../pager/page-file.ts';
 import { openEngine } from './engine.ts';
 import { type RepairOptions, type RepairReport, repairDatabase } from './repair.ts';
@@ -74,7 +80,7 @@ const repair = (host: FaultyHost, more: Partial<RepairOptions> = {}): Promise<Re
   host.drive(repairDatabase({ host, segmentBytes: 128 * 1024, cacheMemory: 8 * 1024 * 1024, ...more }));
 
 function contents(host: FaultyHost): Map<string, string> {
-  return new Map(host.storage.list().map((name) => [name, Buffer.from(host.storage.peek(name)).toString('latin1')]));
+  return new Map(host.storage.list().map((name) => [name, createHash('sha256').update(host.storage.peek(name)).digest('hex')]));
 }
 
 /** Opens, compares the newest state and a few older ones, verifies. */
@@ -320,6 +326,47 @@ test('repair refuses an open database, and an unfinished backup', async () => {
   await assert.rejects(repair(host), steleError('corrupt', 'BACKUP_UNFINISHED'));
 });
 
+for (const kind of ['memory', 'posix'] as const) {
+  test(`repair rebuilds pages, and opens again: ${kind}`, async () => {
+    const directory = kind === 'posix' ? mkdtempSync(join(tmpdir(), 'stele-repair-')) : '';
+    const host = kind === 'posix' ? posixHost(directory) : memoryHost();
+    const engine = await openEngine({ host });
+    for (let n = 0; n < 400; n++) await engine.put(keyOf(n), new Uint8Array(n % 50 === 0 ? 20_000 : 200).fill(n), { durability: 'async' });
+    const before = stateOf(engine);
+    await engine.close();
+    const pages = host.storage.open('pages.db');
+    // Whatever lies there: leaves, and pages of large values.
+    pages.write(new Uint8Array(8192 * 8).fill(0xa5), 0, 8192 * 8, 8192 * 4);
+    pages.close();
+    const report = await repairDatabase({ host });
+    assert.equal(report.isRepaired, true);
+    assert.deepEqual(report.remaining, []);
+    const again = await openEngine({ host });
+    assert.deepEqual(stateOf(again), before);
+    assert.deepEqual((await again.verify()).damages, []);
+    await again.close();
+    await host.threads.close();
+    host.storage.close();
+    if (directory !== '') rmSync(directory, { recursive: true });
+  });
+}
+
+test('a repair can be cancelled and leaves everything as it was', async () => {
+  const { host } = await machine();
+  rot(host, 'pages.db', firstPage(host, 1) * 8192 + 3000);
+  const before = contents(host);
+  for (let turns = 1; turns < 400; turns *= 3) {
+    let left = turns;
+    const signal = {
+      get aborted() {
+        return left-- <= 0;
+      },
+    };
+    await assert.rejects(repair(host, { signal }), steleError('closed', 'CANCELLED'));
+    assert.deepEqual(contents(host), before, `after ${turns} turns`);
+  }
+});
+
 test('a repair that fails half-way undoes itself', async () => {
   const { host, states } = await machine();
   rot(host, 'pages.db', firstPage(host, 1) * 8192 + 3000);
@@ -364,4 +411,26 @@ test('the power may go at every operation of a repair: it is refused until it is
     await clean.drive(engine.close());
   }
   assert.ok(refused > 5, `${refused} refused`);
+});
+
+test('the power may go again while an interrupted repair is undone', async () => {
+  const { host: original, states } = await machine({}, undefined, 20);
+  rot(original, 'pages.db', firstPage(original, 1) * 8192 + 3000);
+  const cuts: FaultyHost[] = [];
+  const host = original.fork({ onOperation: () => cuts.push(host.fork()) });
+  await repair(host);
+  for (const share of [0.2, 0.5, 0.8]) {
+    const first = cuts[Math.floor(cuts.length * share)]!.reboot({ seed: 5 });
+    const again: FaultyHost[] = [];
+    const second = first.fork({ onOperation: () => again.push(second.fork()) });
+    assert.equal((await repair(second)).version, COMMITS);
+    for (let number = 0; number < again.length; number += 1 + Math.floor(again.length / 12)) {
+      const third = again[number]!.reboot({ seed: number });
+      const report = await repair(third);
+      assert.deepEqual([report.version, report.remaining], [COMMITS, []], `cut ${number} of ${again.length}`);
+      const engine = await third.drive(openEngine({ host: third }));
+      assert.deepEqual(stateOf(engine), states[COMMITS]);
+      await third.drive(engine.close());
+    }
+  }
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FaultyHost, faultyHost } from '../host/faulty/host.ts';
+import { memoryHost } from '../host/memory/host.ts';
 import { headerAt } from '../log/header-job.ts';
 import { Bitmap } from '../pager/bitmap.ts';
 import { encodeBlob, readBlob } from '../pager/blob.ts';
@@ -63,6 +64,27 @@ test('verify() of a sound database finds nothing and counts everything', async (
   assert.equal(report.commits, 241);
   assert.ok(report.pages > 50 && report.logBytes > 500_000);
   await it.host.drive(it.engine.close());
+});
+
+test('verify() while others write finds nothing', async () => {
+  const host = memoryHost();
+  const engine = await openEngine({ host, segmentBytes: 256 * 1024, cacheMemory: 4 * 1024 * 1024 });
+  let written = 0;
+  for (; written < 2000; written++) await engine.put(keyOf(written % 900), new Uint8Array(100).fill(written), { durability: 'async' });
+  for (let round = 0; round < 3; round++) {
+    let isDone = false;
+    const verifying = engine.verify().finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      const large = written % 20 === 0;
+      engine.putSync(keyOf(written % 900), new Uint8Array(large ? 25_000 : 100).fill(written), { durability: 'async' });
+      if (written++ % 40 === 0) void engine.flush();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual((await verifying).damages, []);
+  }
+  await engine.close();
 });
 
 test('verify() names the page, whatever kind of page rots, and still counts the rest', async () => {
