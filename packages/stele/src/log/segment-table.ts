@@ -41,19 +41,19 @@ export function encodeSegmentTable(segments: readonly SegmentInfo[]): Uint8Array
   return bytes;
 }
 
-/** @throws {SteleError} `corrupt` SEGMENT_TABLE_DAMAGED. */
+/** @throws {SteleError} `corrupt` SEGMENT_TABLE_DAMAGED; `invalid` FORMAT_NEWER: intact, but of another version or with unknown flags. */
 export function decodeSegmentTable(bytes: Uint8Array): SegmentInfo[] {
   const count = bytes.length < HEAD_BYTES + 4 ? -1 : readU32(bytes, 12);
   const end = HEAD_BYTES + ENTRY_BYTES * count;
   if (count < 0 || bytes.length !== end + 4 || readU32(bytes, end) !== crc32(bytes, 0, end, 0)) throw damaged('length or checksum');
   for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC.charCodeAt(i)) throw damaged('magic');
-  if (readU16(bytes, 8) !== VERSION || readU16(bytes, 10) !== 0) throw damaged('version');
+  if (readU16(bytes, 8) !== VERSION || readU16(bytes, 10) !== 0) throw newer();
   const segments: SegmentInfo[] = [];
   let previous = 0;
   for (let at = HEAD_BYTES; at < end; at += ENTRY_BYTES) {
     const number = readU32(bytes, at);
     if (number <= previous) throw damaged('order');
-    if (bytes[at + 34]! > 1 || bytes[at + 35] !== 0) throw damaged('flags');
+    if (bytes[at + 34]! > 1 || bytes[at + 35] !== 0) throw newer();
     previous = number;
     segments.push({
       number,
@@ -67,6 +67,10 @@ export function decodeSegmentTable(bytes: Uint8Array): SegmentInfo[] {
     });
   }
   return segments;
+}
+
+function newer(): SteleError {
+  return new SteleError('invalid', 'FORMAT_NEWER', 'the segment table of a meta page was written by a newer version');
 }
 
 function damaged(what: string): SteleError {

@@ -27,7 +27,7 @@
  *   inner record, 4-aligned:
  *        0     12  child. On disk: u48 page id, u16 0, u32 checksum of the child. In memory: u32 logical page number, 8 bytes of anything
  *       12      6  live count below
- *       18      2  flags: 1 has expiry, 2 sealed, 4 merge
+ *       18      2  flags: 1 has expiry; 2 sealed, 4 merge: reserved, refused
  *       20      6  earliest expiry below, 0 = none
  *       26      6  smallest first commit below: never greater than the truth
  *       32         separator without the page's prefix
@@ -99,9 +99,12 @@ export const INNER_FIRST_COMMIT = 26;
 export const INNER_SUFFIX = 32;
 
 export const INNER_HAS_EXPIRY = 1;
+/** Reserved. */
 export const INNER_HAS_SEALED = 2;
+/** Reserved. */
 export const INNER_HAS_MERGE = 4;
-export const INNER_FLAGS_KNOWN = 7;
+/** Every flag with a meaning; a record with any other is refused. */
+export const INNER_FLAGS_KNOWN = INNER_HAS_EXPIRY;
 
 export const LEAF_FLAGS = 0;
 export const LEAF_SUFFIX_BYTES = 2;

@@ -49,6 +49,8 @@
  * - A slot is trusted only if its checksum is right and it lies where its sequence says, whatever else it says.
  * - Two slots alternate; a flush writes only the slot that is not current.
  * - The current meta is the trusted one with the higher sequence; the other is the older fallback.
+ * - An intact slot that uses what this version does not know (version, incompatible feature, reserved bytes, spare blobs) is refused for
+ *   the whole database, never passed over: the other slot is older, and opening by it would take commits back.
  *
  * Specification: spec/file-format.md, "Meta pages".
  */
@@ -168,7 +170,8 @@ export type MetaSlot =
  * Reads the slot from its first {@link META_BYTES} bytes.
  *
  * @param slot 0 or 1: where the bytes were found.
- * @throws {SteleError} `invalid` FORMAT_NEWER when the checksum is right and the format version or an incompatible feature is unknown.
+ * @throws {SteleError} `invalid` FORMAT_NEWER when the checksum is right and the format version, an incompatible feature or a use of
+ * reserved bytes is unknown.
  */
 export function decodeMeta(b: Uint8Array, slot: number): MetaSlot {
   if (b.length < META_BYTES) return { state: 'empty' };
@@ -179,13 +182,15 @@ export function decodeMeta(b: Uint8Array, slot: number): MetaSlot {
   if (found !== expected) return damaged(`checksum ${found}, expected ${expected}`);
   const version = readU16(b, 8);
   const incompatible = readU32(b, 24);
-  if (version > FORMAT_VERSION || (incompatible & ~FEATURES.incompatible) !== 0) {
+  const reserved = reservedUse(b);
+  if (version > FORMAT_VERSION || (incompatible & ~FEATURES.incompatible) !== 0 || reserved !== undefined) {
     throw new SteleError(
       'invalid',
       'FORMAT_NEWER',
-      `the database has format ${version} with features ${incompatible}, this program knows format ${FORMAT_VERSION}`,
+      `the database has format ${version} with features ${incompatible}${reserved === undefined ? '' : ` and uses ${reserved}`}, ` +
+        `this program knows format ${FORMAT_VERSION}`,
       {
-        detail: { version, incompatible, knownVersion: FORMAT_VERSION, knownFeatures: FEATURES.incompatible },
+        detail: { version, incompatible, reserved, knownVersion: FORMAT_VERSION, knownFeatures: FEATURES.incompatible },
       },
     );
   }
@@ -223,12 +228,12 @@ export function decodeMeta(b: Uint8Array, slot: number): MetaSlot {
     isCleanClose: b[308] === 1,
     leafCount: readU48(b, 310),
   };
-  const reason = version === 0 ? 'format version 0' : contradiction(b, meta, slot);
+  const reason = version === 0 ? 'format version 0' : contradiction(meta, slot);
   return reason === undefined ? { state: 'meta', meta } : damaged(reason);
 }
 
 /** What cannot be in a meta page this code or an older one wrote. */
-function contradiction(b: Uint8Array, meta: Meta, slot: number): string | undefined {
+function contradiction(meta: Meta, slot: number): string | undefined {
   if (!PAGE_SIZES.includes(meta.pageBytes)) return `page size ${meta.pageBytes}`;
   if (meta.sequence % 2 !== slot) return `sequence ${meta.sequence} in slot ${slot}`;
   if (meta.pageCount < 2) return `page count ${meta.pageCount}`;
@@ -237,26 +242,38 @@ function contradiction(b: Uint8Array, meta: Meta, slot: number): string | undefi
   if (meta.rootPage === 1 || meta.rootPage >= meta.pageCount) return `root page ${meta.rootPage} of ${meta.pageCount}`;
   for (let i = 0; i < BLOB_COUNT; i++) {
     const { firstPage, pages, bytes } = meta.blobs[i]!;
-    if (readU16(b, BLOBS_AT + 20 * i + 6) !== 0) return 'reserved bytes are used';
     if (pages === 0 ? firstPage !== 0 || bytes !== 0 : firstPage < 2 || firstPage + pages > meta.pageCount)
       return `blob at page ${firstPage}+${pages} of ${meta.pageCount}`;
   }
-  const zeros: readonly (readonly [number, number])[] = [
-    [10, 12],
-    [82, 84],
-    [88, 120],
-    [134, 136],
-    [142, 144],
-    [150, 152],
-    [158, 160],
-    [187, 188],
-    [198, 200],
-    [206, 208],
-    [309, 310],
-    [316, CHECKSUM_AT],
-  ];
-  for (const [start, end] of zeros) if (!isZero(b, start, end)) return `reserved bytes ${start} to ${end} are used`;
+  return undefined;
+}
+
+/** Bytes that have no meaning in version 1. */
+const RESERVED: readonly (readonly [number, number])[] = [
+  [10, 12],
+  [82, 84],
+  [88, 120],
+  [134, 136],
+  [142, 144],
+  [150, 152],
+  [158, 160],
+  [187, 188],
+  [198, 200],
+  [206, 208],
+  [309, 310],
+  [316, CHECKSUM_AT],
+];
+
+/** What an intact slot uses that has no meaning yet, or undefined. */
+function reservedUse(b: Uint8Array): string | undefined {
+  for (const [start, end] of RESERVED) if (!isZero(b, start, end)) return `reserved bytes ${start} to ${end}`;
   if (b[308]! > 1) return `clean-close mark ${b[308]}`;
+  for (let i = 0; i < BLOB_COUNT; i++) {
+    const at = BLOBS_AT + 20 * i;
+    if (readU16(b, at + 6) !== 0) return `reserved bytes of blob ${i}`;
+    // A reader may pass over a spare blob when the features keep every writer away that would let go of it.
+    if (i > BLOB_KEPT_RANGES && readU32(b, 20) === 0 && !isZero(b, at, at + 20)) return `spare blob ${i}`;
+  }
   return undefined;
 }
 

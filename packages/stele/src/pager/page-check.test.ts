@@ -47,7 +47,7 @@ test('a sound leaf and a sound inner page pass', () => {
   assert.equal(check(page(L.TYPE_LEAF, 0), 0), undefined);
   assert.equal(check(page(L.TYPE_INNER, 2), 2), undefined);
   const full = page(L.TYPE_LEAF, 0);
-  full.u16[(START + 4000) / 2] = L.LEAF_FLAGS_KNOWN;
+  full.u16[(START + 4000) / 2] = L.LEAF_FLAGS_KNOWN & ~(L.LEAF_TOMBSTONE | L.LEAF_LARGE);
   assert.equal(check(full, 0), undefined, 'with every field');
 });
 
@@ -73,6 +73,15 @@ const wrongLeaf: [string, (views: PageViews) => void][] = [
   ['value past the end', u16(4000 + L.LEAF_VALUE_BYTES, 79)],
   ['unknown record flag', u16(4000, 0x0800)],
   ['large reference of another length', both(u16(4000, L.LEAF_LARGE), u16(4000 + L.LEAF_VALUE_BYTES, 19))],
+  ['large reference of unknown kind', u16(4000, L.LEAF_LARGE)],
+  ['reserved bytes of a large reference', both(u16(4000, L.LEAF_LARGE), both(u8(4018 + L.LARGE_KIND, 1), u8(4018 + 5, 1)))],
+  ['place of a value in the log', both(u16(4000, L.LEAF_LARGE), both(u8(4018 + L.LARGE_KIND, 1), u8(4018 + 16, 1)))],
+  ['reserved bytes of the expiry', both(u16(4000, L.LEAF_EXPIRES), u16(4012 + 6, 1))],
+  ['reserved bytes of the back commit', both(u16(4000, L.LEAF_BACK), u16(4012 + 6, 1))],
+  ['reserved bytes of the first commit', both(u16(4000, L.LEAF_BACK), u16(4012 + 18, 1))],
+  ['carried without a way back', u16(4000, L.LEAF_BACK_CARRIED)],
+  ['tombstone with a value', u16(4000, L.LEAF_TOMBSTONE)],
+  ['fields past the end', both(u16(84 + L.SLOT_RECORD, 4080), u16(4080, L.LEAF_BACK))],
   ['spine past the end', both(u16(4000, L.LEAF_SPINE), u16(4000 + 12, 0xffff))],
 ];
 
@@ -91,6 +100,8 @@ const wrongInner: [string, (views: PageViews) => void][] = [
   ['child past the end of the file', u16(4000, 18)],
   ['child far outside', u16(4004, 1)],
   ['reserved bytes of the child', u16(4006, 1)],
+  ['summary flag: sealed', u16(4000 + L.INNER_FLAGS, L.INNER_HAS_SEALED)],
+  ['summary flag: merge', u16(4000 + L.INNER_FLAGS, L.INNER_HAS_MERGE)],
   ['unknown summary flag', u16(4000 + L.INNER_FLAGS, 8)],
   ['record past the end', u16(84 + L.SLOT_SUFFIX_BYTES, 65)],
 ];

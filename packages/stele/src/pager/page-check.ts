@@ -2,7 +2,7 @@
  * Bounds of a tree page, checked once when it is loaded so that tree code never has to.
  *
  * Believed afterwards: type and level; prefix and slots lie before the heap; every record lies in the heap, is aligned, carries only
- * known flags, and its parts end inside the page; key lengths stay within the longest key; child pages lie inside the file.
+ * known flags and nothing in reserved bytes, and its parts end inside the page; large references are of a known kind; key lengths stay within the longest key; child pages lie inside the file.
  * Not believed: the order of keys, heads, counts and bounds (`verify` of the tree checks these), and that records do not overlap.
  *
  * Specification: spec/file-format.md, "Pages" and "Tree nodes".
@@ -62,14 +62,21 @@ export function checkTreePage(
     if (suffixBytes > suffixMax) return `slot ${slot}: key of ${prefixBytes}+${suffixBytes} bytes`;
     const wrong =
       type === L.TYPE_LEAF
-        ? checkLeafRecord(u16, start, record, suffixBytes, pageBytes)
+        ? checkLeafRecord(u8, u16, start, record, suffixBytes, pageBytes)
         : checkInnerRecord(u16, u32, start, record, suffixBytes, pageBytes, pageLimit);
     if (wrong !== undefined) return `slot ${slot}: ${wrong}`;
   }
   return undefined;
 }
 
-function checkLeafRecord(u16: Uint16Array, start: number, record: number, suffixBytes: number, pageBytes: number): string | undefined {
+function checkLeafRecord(
+  u8: Uint8Array,
+  u16: Uint16Array,
+  start: number,
+  record: number,
+  suffixBytes: number,
+  pageBytes: number,
+): string | undefined {
   if (record + L.LEAF_FIXED_BYTES > pageBytes) return `record at ${record}`;
   const at = (start + record) / 2;
   const flags = u16[at + L.LEAF_FLAGS / 2]!;
@@ -77,15 +84,36 @@ function checkLeafRecord(u16: Uint16Array, start: number, record: number, suffix
   if ((flags & ~L.LEAF_FLAGS_KNOWN) !== 0) return `unknown flags ${flags}`;
   if (u16[at + L.LEAF_SUFFIX_BYTES / 2]! !== suffixBytes) return 'the lengths of the key differ between slot and record';
   let end = record + L.LEAF_FIXED_BYTES;
-  if ((flags & L.LEAF_EXPIRES) !== 0) end += L.LEAF_EXPIRES_BYTES;
+  const fixedEnd = end + (flags & L.LEAF_EXPIRES) * 4 + (flags & L.LEAF_ORDINAL) + ((flags & L.LEAF_BACK) !== 0 ? L.LEAF_BACK_BYTES : 0);
+  if (fixedEnd > pageBytes) return `record from ${record} to ${fixedEnd}`;
+  if ((flags & L.LEAF_EXPIRES) !== 0) {
+    if (u16[(start + end) / 2 + 3] !== 0) return 'reserved bytes are used';
+    end += L.LEAF_EXPIRES_BYTES;
+  }
   if ((flags & L.LEAF_ORDINAL) !== 0) end += L.LEAF_ORDINAL_BYTES;
-  if ((flags & L.LEAF_BACK) !== 0) end += L.LEAF_BACK_BYTES;
+  if ((flags & L.LEAF_BACK) !== 0) {
+    if (u16[(start + end) / 2 + 3] !== 0 || u16[(start + end) / 2 + 9] !== 0) return 'reserved bytes are used';
+    end += L.LEAF_BACK_BYTES;
+  } else if ((flags & L.LEAF_BACK_CARRIED) !== 0) return `flags ${flags} contradict each other`;
   if ((flags & L.LEAF_SPINE) !== 0) {
     if (end + 2 > pageBytes) return 'the spine lies outside';
     end += L.pad4(2 + u16[(start + end) / 2]!);
   }
   if (end + suffixBytes + valueBytes > pageBytes) return `record from ${record} to ${end + suffixBytes + valueBytes}`;
-  if ((flags & L.LEAF_LARGE) !== 0 && valueBytes !== L.LARGE_BYTES) return `a large reference of ${valueBytes} bytes`;
+  if ((flags & L.LEAF_TOMBSTONE) !== 0 && ((flags & (L.LEAF_LARGE | L.LEAF_SWEPT)) !== 0 || valueBytes !== 0))
+    return 'a tombstone with a value';
+  return (flags & L.LEAF_LARGE) === 0 ? undefined : checkLargeReference(u8, start + end + suffixBytes, valueBytes);
+}
+
+function checkLargeReference(u8: Uint8Array, at: number, valueBytes: number): string | undefined {
+  if (valueBytes !== L.LARGE_BYTES) return `a large reference of ${valueBytes} bytes`;
+  const kind = u8[at + L.LARGE_KIND]!;
+  if (kind !== L.LARGE_IN_LOG && kind !== L.LARGE_IN_OVERFLOW) return `a large reference of unknown kind ${kind}`;
+  const placeIsZero = kind === L.LARGE_IN_LOG;
+  for (let i = L.LARGE_KIND + 1; i < L.LARGE_BYTES; i++) {
+    const isReserved = i < L.LARGE_FIRST_PAGE || (i >= L.LARGE_FIRST_PAGE + 6 && i < L.LARGE_PAGES);
+    if ((isReserved || placeIsZero) && u8[at + i] !== 0) return 'reserved bytes of a large reference are used';
+  }
   return undefined;
 }
 

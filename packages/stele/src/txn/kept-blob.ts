@@ -17,11 +17,12 @@
  *
  * Invariants
  * - The ranges are sorted by prefix and begin with the empty one.
+ * - Bytes without a meaning are refused.
  *
  * Specification: spec/file-format.md, "Kept ranges".
  */
 
-import { readU16, readU32, readU48, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
+import { compareBytes, isZero, readU16, readU32, readU48, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
 import type { KeptRange } from './retention.ts';
 
@@ -40,6 +41,8 @@ export interface KeptState {
 const MAGIC = 0x54_50_45_4b; // "KEPT", little-endian
 const HEAD_BYTES = 42;
 const RULE_BIT = 0x8000;
+/** As the longest key. */
+const PREFIX_BYTES_MAX = 1100;
 
 export function encodeKept(state: KeptState): Uint8Array {
   let bytes = HEAD_BYTES + 1 + state.segmentUse.length * (4 + 6 * state.ranges.length);
@@ -76,10 +79,13 @@ export function encodeKept(state: KeptState): Uint8Array {
   return b;
 }
 
-/** @throws {SteleError} `corrupt` KEPT_DAMAGED */
+/** @throws {SteleError} `corrupt` KEPT_DAMAGED; `invalid` FORMAT_NEWER: the caller has verified the bytes, so another version is no damage */
 export function decodeKept(b: Uint8Array): KeptState {
-  if (b.length < HEAD_BYTES + 1 || readU32(b, 0) !== MAGIC) throw damaged('no magic');
-  if (readU16(b, 4) !== 1) throw damaged(`version ${readU16(b, 4)}, expected 1`);
+  if (b.length < HEAD_BYTES + 1 || readU32(b, 0) !== MAGIC) throw damaged('too short, or no magic');
+  if (readU16(b, 4) !== 1 || !isZero(b, 14, 20) || b[b.length - 1]! > 1)
+    throw new SteleError('invalid', 'FORMAT_NEWER', 'the kept ranges were written by a newer version', {
+      detail: { version: readU16(b, 4) },
+    });
   const view = new DataView(b.buffer, b.byteOffset, b.byteLength);
   const rangeCount = readU16(b, 6);
   const rowCount = readU32(b, 32);
@@ -90,7 +96,10 @@ export function decodeKept(b: Uint8Array): KeptState {
     const isRule = (readU16(b, at) & RULE_BIT) !== 0;
     const prefixBytes = readU16(b, at) & ~RULE_BIT;
     if (at + 22 + prefixBytes > b.length) throw damaged('range beyond the end');
+    if (prefixBytes > PREFIX_BYTES_MAX) throw damaged(`prefix of ${prefixBytes} bytes`);
     const prefix = b.slice(at + 2, at + 2 + prefixBytes);
+    const before = ranges.at(-1)?.prefix;
+    if (before !== undefined && compareBytes(before, 0, before.length, prefix, 0, prefixBytes) >= 0) throw damaged('ranges out of order');
     at += 2 + prefixBytes;
     const historyMs = view.getFloat64(at + 12, true);
     if (!(historyMs >= 0)) throw damaged(`history of ${historyMs} ms`);

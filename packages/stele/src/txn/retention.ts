@@ -15,6 +15,7 @@
 
 import { compareBytes } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
+import { KEY_BYTES_MAX } from './options.ts';
 import type { Pins } from './pins.ts';
 import type { RetentionRules } from './types.ts';
 
@@ -241,6 +242,7 @@ function checkRules(rules: RetentionRules): void {
   if (!Array.isArray(rules?.rules) || rules.rules.length === 0) bad('expected a list with at least the rule of the empty prefix');
   rules.rules.forEach((rule, at) => {
     if (!(rule.prefix instanceof Uint8Array)) bad(`rule ${at}: prefix is ${typeof rule.prefix}, expected bytes`);
+    if (rule.prefix.length > KEY_BYTES_MAX) bad(`rule ${at}: a prefix of ${rule.prefix.length} bytes, expected at most ${KEY_BYTES_MAX}`);
     if (!(rule.historyMs >= 0)) bad(`rule ${at}: historyMs is ${rule.historyMs}, expected 0, a number of ms, or Infinity`);
     if (at === 0 && rule.prefix.length !== 0) bad('the first rule must be that of the empty prefix');
     if (at > 0 && compare(rules.rules[at - 1]!.prefix, rule.prefix) >= 0) bad(`rule ${at}: prefixes must ascend and differ`);

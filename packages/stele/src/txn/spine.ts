@@ -109,6 +109,7 @@ export function appendToSpine(source: Uint8Array, start: number, bytes: number, 
   const levelCount = source[at++]!;
   for (let level = levelCount - 1; level > 0; level--) at += 3 + source[at + 1]! + 256 * source[at + 2]!;
   const count = source[at]!;
+  if (count >= SPINE_RADIX) return 0;
   const listBytes = source[at + 1]! + 256 * source[at + 2]!;
   let last = 0;
   for (let k = 0, p = at + 3; k < count && p < end; k++) {
@@ -203,6 +204,7 @@ class ListReader {
   beginList(): void {
     if (this.#at + 3 > this.#end) throw damaged('list head beyond the end');
     this.#left = this.#source[this.#at]!;
+    if (this.#left > SPINE_RADIX) throw damaged(`a list of ${this.#left} versions, expected at most ${SPINE_RADIX}`);
     this.#listEnd = this.#at + 3 + this.#source[this.#at + 1]! + 256 * this.#source[this.#at + 2]!;
     if (this.#listEnd > this.#end) throw damaged('list beyond the end');
     this.#at += 3;
@@ -222,6 +224,11 @@ class ListReader {
     this.ordinal = Math.floor(place / 2);
     this.addressCommit = this.carried ? this.commit + this.#varint(this.#listEnd) : this.commit;
     return true;
+  }
+
+  /** Behind the last list. */
+  end(): void {
+    if (this.#at !== this.#end) throw damaged('bytes behind the lists');
   }
 
   get address(): VersionAddress {
@@ -246,6 +253,7 @@ export function decodeSpine(source: Uint8Array, start: number, end: number): Spi
     while (reader.next()) list.push(reader.address);
     levels[level] = list;
   }
+  reader.end();
   return { saved: reader.saved, index: reader.index, levels };
 }
 
