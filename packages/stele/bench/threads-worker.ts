@@ -16,7 +16,9 @@ const { handle, directory, keys, words, seed } = workerData as {
 };
 const reader = attachEngine(handle, { host: posixHost(directory) });
 const key = Buffer.from('\x02users/000000000/name', 'latin1');
-const decode = (bytes: Uint8Array, start: number, end: number): string => (bytes as Buffer).latin1Slice(start, end);
+// A Uint8Array is no Buffer, but the same memory.
+const latin1Slice = Buffer.prototype.latin1Slice;
+const decode = (bytes: Uint8Array, start: number, end: number): string => latin1Slice.call(bytes as Buffer, start, end);
 let state = seed >>> 0;
 let found = 0;
 

@@ -43,7 +43,9 @@ for (let n = keys - 1; n > 0; n--) {
 for (const n of order) engine.putSync(keyOf(n), value);
 await engine.flush();
 
-const decode = (bytes: Uint8Array, start: number, end: number): string => (bytes as Buffer).latin1Slice(start, end);
+// A Uint8Array is no Buffer, but the same memory.
+const latin1Slice = Buffer.prototype.latin1Slice;
+const decode = (bytes: Uint8Array, start: number, end: number): string => latin1Slice.call(bytes as Buffer, start, end);
 function ownRate(): number {
   const key = keyOf(0);
   const end = performance.now() + seconds * 1000;

@@ -58,7 +58,7 @@ export class Applier {
   ): void {
     const core = this.#core;
     const { tree, pages } = core;
-    if (core.share !== undefined) core.share.begun(commit, old.isKept && old.addressCarried);
+    if (core.share !== undefined) core.share.begun(commit, old.isKept && (old.addressCarried || old.table !== undefined));
     if (old.overflowPages > 0) pages.freeOverflow(old.overflowFirstPage, old.overflowPages);
     if (core.window.active) core.window.add(commit, key, keyBytes);
     if (value === undefined && !old.isKept) {
@@ -82,6 +82,7 @@ export class Applier {
         draft.large = true;
         draft.largeKind = LARGE_IN_LOG;
         core.mayHoldLargeInLog = true;
+        core.counters.largeValues++;
         draft.largeBytes = bytes;
       } else {
         draft.value = value;

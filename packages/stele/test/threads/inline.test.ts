@@ -116,3 +116,77 @@ test('a thread cannot write, and sharing can be ended', async () => {
   assert.equal(show(again.get(key(1))), show(value(1, 1)));
   await engine.close();
 });
+
+test('what is superseded before it was written, or carried, can be read at once', async () => {
+  const { host, engine } = setUp({ historyRetention: 0 });
+  fill(engine, 0, 400);
+  using reader = attachEngine(engine.share(), { host });
+  const view = reader.snapshot();
+  const promises: Promise<unknown>[] = [];
+  for (let salt = 1; salt < 40; salt++) {
+    promises.push(engine.put(key(7), value(7, salt)));
+    // Not written yet, so not visible: a thread sees the one before, unless its record had to be written at once.
+    assert.equal(show(reader.get(key(7))), show(value(7, reader.version === engine.version ? salt : salt - 1)));
+    assert.equal(show(view.get(key(7))), show(value(7)));
+  }
+  view.close();
+  await Promise.all(promises);
+  // Enough to let the first segments go, so that what is overwritten now must be carried.
+  for (let round = 0; round < 6; round++) {
+    fill(engine, 100, 400, round);
+    await engine.flush();
+    await engine.compact();
+  }
+  const carried = Number(engine.stats()['commits']!['carried']);
+  for (let n = 20; n < 60; n++) {
+    promises.push(engine.put(key(n), value(n, 1)));
+    const seen = show(reader.get(key(n)));
+    assert.ok(seen === show(value(n)) || seen === show(value(n, 1)), seen);
+  }
+  assert.ok(Number(engine.stats()['commits']!['carried']) > carried, 'versions were carried');
+  await Promise.all(promises);
+  await engine.close();
+});
+
+test('a registration nobody uses is expired, and its views say so', async () => {
+  const base = memoryHost();
+  let monotonic = 1000;
+  const host = { ...base, clock: { nowMs: () => base.clock.nowMs(), monotonicMs: () => monotonic } };
+  const engine = openEngineSync({ host, cacheMemory: 1024 * 1024, durability: 'async', historyRetention: 0, viewIdleMs: 1000 });
+  fill(engine, 0, 10);
+  using reader = attachEngine(engine.share(), { host });
+  const view = reader.snapshot();
+  engine.putSync(key(1), value(1, 1));
+  await engine.compact();
+  assert.equal(show(view.get(key(1))), show(value(1)));
+  await engine.compact();
+  for (let beats = 0; beats < 3; beats++) {
+    monotonic += 1500;
+    await engine.compact();
+  }
+  assert.throws(() => view.get(key(1)), { kind: 'closed', code: 'VIEW_EXPIRED' });
+  using again = reader.snapshot();
+  assert.equal(show(again.get(key(1))), show(value(1, 1)));
+  await engine.close();
+});
+
+test('damage found by a thread is an error, not a wait for ever', async () => {
+  const { host, engine } = setUp();
+  fill(engine, 0, 20_000);
+  await engine.flush();
+  using reader = attachEngine(engine.share(), { host });
+  const file = host.storage.open('pages.db');
+  const zeros = new Uint8Array(8192).fill(0xee);
+  for (let page = 2; (page + 1) * 8192 <= file.size(); page++) file.write(zeros, 0, 8192, page * 8192);
+  let failures = 0;
+  for (let n = 0; n < 20_000; n += 500) {
+    try {
+      reader.get(key(n));
+    } catch (error) {
+      assert.equal((error as { code: string }).code, 'PAGE_CHECKSUM');
+      failures++;
+    }
+  }
+  assert.ok(failures > 0);
+  assert.throws(() => [...reader.scan()], { code: 'PAGE_CHECKSUM' });
+});

@@ -4,7 +4,7 @@
  * Invariants
  * - visible ≤ written: a commit is published after its record, and those of everything it superseded, are in the files. A version is
  *   never superseded while it is unwritten ({@link Sharing.beforeSuperseding}), so no chain leads through memory only.
- * - A record that carries a superseded version is written as soon as it is applied ({@link Sharing.committed}); until then a thread that
+ * - A record that carries a superseded version or a version table is written as soon as it is applied ({@link Sharing.committed}); until then a thread that
  *   needs what it carries waits.
  * - While shared, the newest visible commit counts as pinned: what it may show keeps its way back, whatever the retention rule.
  * - A slot whose thread shows no use for `viewIdleMs` while it holds a pin is expired; its pin counts no more. It is given to another
