@@ -24,10 +24,10 @@ export const slices: readonly Slice[] = [
     name: 'a power cut or a kill at any storage operation leaves a prefix with everything that was promised',
     async run(places) {
       for (const [seed, durability, syncStyle, steps, every] of [
-        [2, 'immediate', 'barrier', 90, 5],
-        [3, 'debounced', 'writeThrough', 80, 6],
-        [4, 'async', 'barrier', 80, 6],
-        [5, 'immediate', 'writeThrough', 300, 61],
+        [2, 'immediate', 'barrier', 90, 9],
+        [3, 'debounced', 'writeThrough', 80, 9],
+        [4, 'async', 'barrier', 80, 9],
+        [5, 'immediate', 'writeThrough', 300, 131],
       ] as const)
         await runCuts({ setup: setupOf(seed, durability, syncStyle), steps, every }, places);
     },
@@ -42,9 +42,9 @@ export const slices: readonly Slice[] = [
     name: 'a flipped bit is detected, located or harmless',
     async run() {
       const setup = setupOf(3, 'immediate', 'barrier');
-      const clean = await runFlips(await buildImage(setup, 36, true), 331);
+      const clean = await runFlips(await buildImage(setup, 36, true), 499);
       assert.ok(clean.refused > 0 && clean.reported > 0 && clean.harmless > 0 && clean.shorter === 0, JSON.stringify(clean));
-      await runFlips(await buildImage(setup, 36, false), 331);
+      await runFlips(await buildImage(setup, 36, false), 499);
     },
   },
   {
