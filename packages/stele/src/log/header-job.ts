@@ -32,6 +32,11 @@ export const HEADERS_FILE = 'headers.dat';
 const MAGIC = 'STELEHDR';
 /** Headers collected before a write. */
 const BATCH = 512;
+/**
+ * Read at once. Runs are short and many, and what a run leaves is collected late in a thread that does little else: a piece of 1 MiB
+ * a run let such a thread grow to 40 MB.
+ */
+const PIECE_BYTES = 64 * 1024;
 /** Leaves, or blocks of 1 KiB of value, between two turns. */
 const SLICE = 512;
 
@@ -60,7 +65,8 @@ export async function run(input: HeaderJobInput, context: ThreadContext): Promis
   const native = makeCrc32(hashing.crc32);
   const segments = openSegments(input, context);
   const source = (number: number): ScannedSegment | undefined => segments.get(number);
-  const scanner = new Scanner(source, native, { segment: input.from.segment, offset: input.from.offset, chain: undefined });
+  const start = { segment: input.from.segment, offset: input.from.offset, chain: undefined };
+  const scanner = new Scanner(source, native, start, PIECE_BYTES);
   const reader = new CommitReader(scanner, source, native, input.fromCommit - 1);
   const builder = new HeaderBuilder(hashing, input.databaseId);
   const operation = new OperationView();

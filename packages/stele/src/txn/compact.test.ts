@@ -228,3 +228,46 @@ test('the power may go at every operation of a compaction', async () => {
   }
   await host.drive(engine.close());
 });
+
+test('a compaction that meets a full disk says so, and the database goes on', async () => {
+  const host = faultyHost({ seed: 6 });
+  const engine = await host.drive(
+    openEngine({ host, historyRetention: 0, pageSize: PAGE, segmentBytes: 256 * 1024, cacheMemory: 2 * 1024 * 1024 }),
+  );
+  await host.drive(fill(engine, 4000, 100, 200));
+  await host.drive(engine.flush());
+  const before = stateOf(engine);
+  host.storage.setCapacity(host.storage.usedBytes + 4096);
+  await assert.rejects(host.drive(engine.compact()), steleError('unavailable', 'DISK_FULL'));
+  assert.deepEqual(stateOf(engine), before);
+  host.storage.setCapacity(Number.POSITIVE_INFINITY);
+  await host.drive(engine.put(keyOf(9999), bytesOf(1, 10)));
+  await host.drive(engine.compact());
+  assert.equal(engine.count(), before.length + 1);
+  await host.drive(assertWhole(engine));
+  await host.drive(engine.close());
+});
+
+test('close() ends a compaction, a backup and a verification under way', async () => {
+  for (const long of [
+    (engine: Engine) => engine.compact(),
+    (engine: Engine) => engine.verify(),
+    (engine: Engine) => engine.backup(memoryHost().storage),
+  ]) {
+    const host = memoryHost();
+    const engine = await openEngine({ host, historyRetention: 0, pageSize: PAGE });
+    await fill(engine, 6000, 100, 300);
+    const before = stateOf(engine);
+    const ended = long(engine).then(
+      () => 'done',
+      (error: unknown) => (error as { kind: string }).kind,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    await engine.close();
+    assert.match(await ended, /done|closed/);
+    const again = await openEngine({ host });
+    assert.deepEqual(stateOf(again), before);
+    await assertWhole(again);
+    await again.close();
+  }
+});

@@ -78,6 +78,7 @@ export class Compaction {
 
   /** Makes sure that a few more pages may be made dirty, with room on the disk for the flush that writes them. */
   async room(): Promise<void> {
+    this.core.assertWritable();
     const { pages, tree } = this.core;
     const most = Math.max(DIRTY_PAGES_MIN, Math.min(DIRTY_SHARE * pages.dirtyMax, pages.file.pageLimit / 8));
     const wanted = tree.framesPerWrite() + 4;

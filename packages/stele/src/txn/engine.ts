@@ -414,7 +414,11 @@ class StoredEngine extends SightReader implements Engine, Committer {
   /** After each commit: a bounded log buffer, and a look whether it is time to flush. */
   #committed(): void {
     const { core } = this;
-    if (core.share !== undefined) core.share.committed();
+    if (core.share !== undefined) {
+      core.share.committed();
+      // A record of this commit may have been written while it was being applied.
+      core.share.publish();
+    }
     if (core.log.pendingBytes > PENDING_BYTES_MAX) core.group.writeNow();
     if (++this.#sinceConsidered < 16) return;
     this.#sinceConsidered = 0;

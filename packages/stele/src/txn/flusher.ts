@@ -304,6 +304,7 @@ export class Flusher {
       }
       const bytes = largeBytesAt(views, location);
       const value = this.#readLarge(commit, ordinalAt(views, location), bytes);
+      core.counters.overflowRuns++;
       const run = core.pages.overflow.write(value, 0, bytes, { commit, forFlush: true });
       const frame = Math.floor(location / core.pages.pageBytes);
       if (core.pages.shared) core.pages.beginChange(frame);

@@ -89,7 +89,7 @@ export class Housekeeper {
     this.#endIdleViews();
     core.share?.beat();
     if (core.status !== 'open' || core.settings.readOnly || core.sliced !== undefined) return;
-    core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs));
+    if (core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs))) core.counters.horizonMoves++;
     if (core.mayExpire) await this.#slices(this.#sweepExpired());
     if (core.tombstonesFrom <= core.applied) await this.#slices(this.#sweepTombstones());
     await this.#headers.advance();

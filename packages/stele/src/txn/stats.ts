@@ -41,6 +41,7 @@ export function engineStats(core: Core, parts: StatsParts): EngineStats {
       height: tree.height,
       entries: tree.liveCount,
       leaves: tree.leafCount,
+      ...tree.counters,
       acceleratorEntries: accelerator?.count ?? 0,
       acceleratorBytes: accelerator?.bytes() ?? 0,
     },

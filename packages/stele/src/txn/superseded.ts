@@ -146,6 +146,7 @@ export class Superseded {
         return;
       }
     }
+    if (this.#oldSpineBytes === 0) core.counters.spines++;
     const grown = growSpine(this.#oldSpineBytes === 0 ? undefined : this.#oldSpine.slice(0, this.#oldSpineBytes), old, room);
     this.#spine = grown.spine;
     this.#spineBytes = grown.spine.length;

@@ -181,6 +181,7 @@ export class Writer {
     let total = overhead;
     for (const planned of plan) total += planned.bytes;
     const isParted = total > PART_BYTES && plan.length > 1;
+    if (isParted) this.#core.counters.multiPart++;
     let isBegun = false;
     try {
       for (let at = 0; at < plan.length; ) {

@@ -19,6 +19,8 @@ import { type JobReply, type JobRequest, unpackError } from './thread-protocol.t
 
 /** How often a signal that cannot be listened to is looked at. */
 const SIGNAL_POLL_MS = 10;
+/** Young generation of a job thread: without a limit it grows to 48 MB under a job that makes short-lived objects. */
+const YOUNG_MB_MAX = 4;
 
 export interface WorkerThreadsOptions {
   /** Describes the storage to the threads: `storage.transfer()`, asked when the first thread starts. */
@@ -106,6 +108,7 @@ class WorkerThreads implements Threads {
     const worker = new Worker(siblingModule(import.meta.url, 'thread-worker'), {
       name: 'stele job',
       workerData: { storage: this.#options.transfer() },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB_MAX },
     });
     worker.on('message', (reply: JobReply) => {
       const job = this.#busy.get(worker);
