@@ -26,7 +26,7 @@ import { appendRecords, copyToScratch, measureRecords } from './rebuild.ts';
 import { mergeIfSparse } from './remove.ts';
 import { END, FOUND, MISS } from './results.ts';
 import { makeRoom } from './room.ts';
-import { change, endChanges, pathBase, type TreeState } from './state.ts';
+import { change, endChanges, pathBase, releasePage, type TreeState } from './state.ts';
 import { childLpnAt, earliestExpiryAt, smallestFirstCommitAt, summarize, summaryFlagsAt, writeChild, writeSummary } from './summary.ts';
 
 /** A parent is packed when that gives back at least this share of its children. */
@@ -180,7 +180,7 @@ function slide(tree: TreeState, level: number, leftIndex: number): number {
   writeSummary(pages, recordAt(pages, parentBase, leftIndex), summaryLeft);
   if (isIndexed) accelerator.indexLeaf(leftFrame);
   if (isWhole) {
-    pages.release(rightLpn);
+    releasePage(tree, rightLpn);
     closeSlot(pages, parentBase, leftIndex + 1, false);
     if (isLeaf && tree.leafCount > 0) tree.leafCount--;
     tree.counters.merges++;

@@ -178,7 +178,13 @@ class Run {
         this.#put(random.below(keys), 20_000 + random.below(30_000));
     }
     if (turn % 40 === 39) await this.#engine.flush();
-    if (turn % 400 === 399) await this.#engine.compact();
+    if (turn % 150 === 149) await this.#compact();
+  }
+
+  /** Packs the tree in slices, so threads read in between. */
+  async #compact(): Promise<void> {
+    await this.#engine.compact();
+    this.#counters['compactions'] = (this.#counters['compactions'] ?? 0) + 1;
   }
 
   #next(): number {
