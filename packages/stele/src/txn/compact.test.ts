@@ -237,10 +237,12 @@ test('a compaction that meets a full disk says so, and the database goes on', as
   await host.drive(fill(engine, 4000, 100, 200));
   await host.drive(engine.flush());
   const before = stateOf(engine);
-  host.storage.setCapacity(host.storage.usedBytes + 4096);
-  await assert.rejects(host.drive(engine.compact()), steleError('unavailable', 'DISK_FULL'));
-  assert.deepEqual(stateOf(engine), before);
-  host.storage.setCapacity(Number.POSITIVE_INFINITY);
+  for (const after of [0, 3, 9]) {
+    host.storage.fail('write', { after, times: 1, file: 'pages.db', error: 'DISK_FULL' });
+    await assert.rejects(host.drive(engine.compact()), steleError('unavailable', 'DISK_FULL'));
+    host.storage.clearFaults();
+    assert.deepEqual(stateOf(engine), before);
+  }
   await host.drive(engine.put(keyOf(9999), bytesOf(1, 10)));
   await host.drive(engine.compact());
   assert.equal(engine.count(), before.length + 1);
