@@ -186,6 +186,11 @@ function reaches(range: { readonly keptFrom: number; readonly keptFromMs: number
   return range.keptFrom <= commit && range.keptFromMs <= timeMs;
 }
 
+/** Prefixes of the ranges not answerable at (commit, time). */
+export function expiredPrefixes(claim: KeptClaim, commit: number, timeMs: number): Uint8Array[] {
+  return claim.ranges.filter((range) => !reaches(range, commit, timeMs)).map((range) => range.prefix);
+}
+
 /** First prefix not answerable at (commit, time) among those that decide for keys in [start, end), or undefined. */
 export function firstExpired(
   claim: KeptClaim,

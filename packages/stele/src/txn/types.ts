@@ -111,6 +111,8 @@ export interface Reader {
 export interface View extends Reader, Disposable {
   readonly version: number;
   readonly timeMs: number;
+  /** Prefixes not kept at this view. With `skipExpired` their keys are left out, otherwise reading them is HISTORY_EXPIRED. Fixed when opened. */
+  readonly skipped: readonly Uint8Array[];
   close(): void;
 }
 

@@ -14,7 +14,7 @@ import { SteleError } from '../base/errors.ts';
 import type { Core } from './core.ts';
 import type { Pin } from './pins.ts';
 import { SightReader } from './reader.ts';
-import type { KeptClaim } from './retention.ts';
+import { expiredPrefixes, type KeptClaim } from './retention.ts';
 import type { Sight } from './scanner.ts';
 import type { View } from './types.ts';
 
@@ -52,6 +52,10 @@ export class PinnedView extends SightReader implements View, Pin, Sight {
     if (core.status !== 'open') this.#checkCore();
     this.lastUsedMs = core.tickMs;
     return this;
+  }
+
+  get skipped(): readonly Uint8Array[] {
+    return this.claim === undefined ? [] : expiredPrefixes(this.claim, this.commit, this.timeMs);
   }
 
   /** @throws {SteleError} `closed` VIEW_CLOSED, VIEW_EXPIRED, DATABASE_CLOSED; `unavailable` COMMIT_UNKNOWN */

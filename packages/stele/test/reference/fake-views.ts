@@ -13,6 +13,7 @@ import { ReferenceTransaction } from './transaction.ts';
 export class FakeView extends FakeReader implements View {
   readonly version: number;
   readonly timeMs: number;
+  readonly skipped: readonly Uint8Array[] = [];
   readonly #engine: FakeEngine;
   readonly #forgot: (range: KeyRange) => boolean;
   readonly #skips: boolean;

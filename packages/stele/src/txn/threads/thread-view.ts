@@ -43,6 +43,11 @@ export class ThreadView extends ThreadSightReader implements View, ThreadSight {
     return this.commit;
   }
 
+  /** A view of now keeps everything. */
+  get skipped(): readonly Uint8Array[] {
+    return [];
+  }
+
   check(): void {
     assertOpen(this.lookup.memory.control);
     if (this.#state === 'closed') throw new SteleError('closed', 'VIEW_CLOSED', `the view of version ${this.commit} is closed`);
