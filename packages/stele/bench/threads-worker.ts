@@ -58,7 +58,6 @@ for (;;) {
     hits: found / (chunks.length * CHUNK),
     counters: { ...reader.counters },
   });
-  while (Atomics.load(words, 0) === 1);
 }
 reader.close();
 parentPort!.close();
