@@ -4,7 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SteleError } from '../../src/base/errors.ts';
 import { memoryHost } from '../../src/host/memory/host.ts';
+import { memoryStorage } from '../../src/host/memory/storage.ts';
 import { openEngineSync } from '../../src/txn/engine.ts';
 import { attachEngine } from '../../src/txn/threads/attach.ts';
 import type { Engine } from '../../src/txn/types.ts';
@@ -189,4 +191,48 @@ test('damage found by a thread is an error, not a wait for ever', async () => {
   }
   assert.ok(failures > 0);
   assert.throws(() => [...reader.scan()], { code: 'PAGE_CHECKSUM' });
+});
+
+test('after a failed write of the owner threads read nothing', async () => {
+  const storage = memoryStorage();
+  let isBroken = false;
+  const open = storage.open.bind(storage);
+  storage.open = (name, options) => {
+    const file = open(name, options);
+    const write = file.write.bind(file);
+    file.write = (...args) => {
+      if (isBroken && name.startsWith('log-')) throw new SteleError('unavailable', 'IO_ERROR', 'the disk is gone');
+      return write(...args);
+    };
+    return file;
+  };
+  const host = memoryHost({ storage });
+  const engine = openEngineSync({ host, cacheMemory: 1024 * 1024, durability: 'async' });
+  fill(engine, 0, 10);
+  using reader = attachEngine(engine.share(), { host });
+  const view = reader.snapshot();
+  isBroken = true;
+  assert.throws(() => engine.putSync(key(1), value(1, 1)), { code: 'COMMIT_UNKNOWN' });
+  assert.throws(() => reader.get(key(1)), { kind: 'unavailable', code: 'COMMIT_UNKNOWN' });
+  assert.throws(() => view.get(key(1)), { kind: 'unavailable', code: 'COMMIT_UNKNOWN' });
+  assert.throws(() => engine.share(), { code: 'COMMIT_UNKNOWN' });
+  await engine.close();
+});
+
+test('without shared memory the handle serves this thread and refuses to be cloned', async () => {
+  const { SharedArrayBuffer: platform } = globalThis;
+  try {
+    (globalThis as { SharedArrayBuffer?: unknown }).SharedArrayBuffer = undefined;
+    const { host, engine } = setUp();
+    fill(engine, 0, 500);
+    const handle = engine.share();
+    using reader = attachEngine(handle, { host });
+    fill(engine, 0, 500, 1);
+    for (let n = 0; n < 500; n += 7) assert.equal(show(reader.get(key(n))), show(value(n, 1)));
+    assert.equal([...reader.scan()].length, 500);
+    assert.throws(() => structuredClone(handle), { name: 'DataCloneError' });
+    await engine.close();
+  } finally {
+    globalThis.SharedArrayBuffer = platform;
+  }
 });

@@ -118,12 +118,15 @@ export class Sharing implements ForeignPins, TreeWatcher {
     C.writeCell(this.#words, C.VISIBLE, visible);
   }
 
-  /** A commit was applied whose record carries what threads may need: it is written at once. */
+  /** A commit was applied. If its record carries what threads may need it is written at once. */
   committed(): void {
-    if (!this.#isCarrying) return;
-    this.#isCarrying = false;
-    this.#core.group.writeNow();
-    this.counters.written++;
+    if (this.#isCarrying) {
+      this.#isCarrying = false;
+      this.#core.group.writeNow();
+      this.counters.written++;
+    }
+    // Its record may have been written before it was applied as a whole.
+    this.publish();
   }
 
   flushed(): void {
