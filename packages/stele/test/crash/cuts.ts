@@ -18,6 +18,8 @@ export interface CutRun {
   readonly steps: number;
   /** Judge every n-th operation; 1 = all. */
   readonly every: number;
+  /** Instead of the seed's workload. */
+  readonly work?: (driver: Driver) => Promise<void>;
 }
 
 /** A machine copied before operation `operation`. */
@@ -48,7 +50,7 @@ export async function record(run: CutRun, places: Places): Promise<Recorded> {
   });
   const driver = new Driver(run.setup, machine, places, true);
   journal = driver.journal;
-  await machine.drive(runWorkload(driver, run.steps));
+  await machine.drive(run.work === undefined ? runWorkload(driver, run.steps) : run.work(driver));
   const reached = driver.journal.reference.version;
   places.addStats(driver.engine.stats());
   driver.closeViews();

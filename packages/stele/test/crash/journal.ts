@@ -78,14 +78,24 @@ export class Journal {
     return { events: this.#events.length, version: this.reference.version, device: this.#device, kernel: this.#kernel };
   }
 
-  /** The reference as it stood at `mark`. */
-  at(mark: Mark): Reference {
+  /**
+   * The reference as it stood at `mark`. Rules set behind commit `recovered` may have been lost with what followed it: then
+   * those before count as set again, so that only what both keep is promised.
+   */
+  at(mark: Mark, recovered = Number.POSITIVE_INFINITY): Reference {
     const reference = new Reference(this.#historyMs);
+    let certain: RetentionRules = { rules: [{ prefix: new Uint8Array(0), historyMs: this.#historyMs }] };
+    let isUncertain = false;
     for (const event of this.#events.slice(0, mark.events)) {
       const timeMs = reference.now(event.timeMs);
       if (event.kind === 'commit') reference.commit(event.operations, timeMs, event.assertedTimeMs);
-      else reference.setRetention(event.rules, timeMs);
+      else {
+        reference.setRetention(event.rules, timeMs);
+        if (reference.version < recovered) certain = event.rules;
+        else isUncertain = true;
+      }
     }
+    if (isUncertain) reference.setRetention(certain, reference.now(0));
     return reference;
   }
 }

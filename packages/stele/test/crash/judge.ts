@@ -13,7 +13,7 @@ import { PAGES_FILE } from '../../src/pager/page-file.ts';
 import { openEngineSync } from '../../src/txn/engine.ts';
 import type { Engine, Operation } from '../../src/txn/types.ts';
 import { keyBytes } from '../reference/keys.ts';
-import { checkRecovered } from '../reference/recovery.ts';
+import { checkRecovered, compareState } from '../reference/recovery.ts';
 import type { Reference } from '../reference/reference.ts';
 import type { Journal, Mark } from './journal.ts';
 import { optionsOf, type Setup } from './machine.ts';
@@ -39,13 +39,14 @@ export interface Court {
 export async function judge(court: Court, cut: Cut): Promise<number> {
   const { setup, journal, places } = court;
   const { machine, mark } = cut;
-  const reference = journal.at(mark);
   notePages(machine, places);
   const atLeast = cut.kind === 'power' ? mark.device : mark.kernel;
   const isNew = !machine.storage.exists(PAGES_FILE);
   const engine = openEngineSync(optionsOf(setup, machine, true));
+  const reference = journal.at(mark, engine.version);
   if (!isNew && (cut.seen?.logWrites ?? 0) > 0) places.reach('torn group');
   const version = checkRecovered(reference, engine, { atLeast, clockMs: machine.clock.nowMs(), pastViews: 4 });
+  comparePast(reference, engine, version);
   if (version < mark.version) places.reach('commit lost legally');
   if (version > atLeast) places.reach('unpromised commit kept');
   await checkVerify(machine, engine);
@@ -57,6 +58,16 @@ export async function judge(court: Court, cut: Cut): Promise<number> {
   await checkVerify(successor, again);
   await successor.drive(again.close());
   return version;
+}
+
+/** The states just before the newest one, where retention still keeps them. */
+function comparePast(reference: Reference, engine: Engine, version: number): void {
+  for (const back of [1, 4, 12]) {
+    const past = version - back;
+    if (past < 0) return;
+    using view = engine.asOf(past);
+    compareState(reference.view({ version: past, timeMs: view.timeMs }), view, `the state at version ${past} of ${version}`);
+  }
 }
 
 export async function checkVerify(machine: FaultyHost, engine: Engine): Promise<void> {

@@ -2,7 +2,7 @@
  * The machine a crash run stands on: a faulty host whose monotonic clock moves by itself.
  *
  * Virtual time stands still between two pumps, so a slice of background work would never feel that its millisecond is
- * over. Here each look at the monotonic clock takes some microseconds: slices end, flushes and sweeps are interrupted,
+ * over. Here each look at the monotonic clock takes a millisecond: slices end, flushes and sweeps are interrupted,
  * and everything still follows from the seed.
  */
 
@@ -60,7 +60,8 @@ export function optionsOf(setup: Setup, machine: FaultyHost, again: boolean): En
   };
 }
 
-const TICK_MS = 0.02;
+/** So long that each piece of a flush or sweep is a slice of its own, with a turn for others behind it. */
+const TICK_MS = 1.1;
 
 /** See the file comment. */
 export function withTicks(machine: FaultyHost): Host {

@@ -9,6 +9,7 @@ import { buildImage, runFlips, runStaleRecord } from './flips.ts';
 import { setupOf } from './machine.ts';
 import { type Place, Places } from './places.ts';
 import { runRecoveryCuts } from './recovery.ts';
+import { carryAndReplay, writeBesideFlushes } from './scenes.ts';
 import { runTooOld } from './too-old.ts';
 
 export interface Slice {
@@ -30,6 +31,15 @@ export const slices: readonly Slice[] = [
         [5, 'immediate', 'writeThrough', 300, 131],
       ] as const)
         await runCuts({ setup: setupOf(seed, durability, syncStyle), steps, every }, places);
+    },
+  },
+  {
+    name: 'a flush beside writes names its start, and carried values are found after a replay',
+    async run(places) {
+      const beside = { ...setupOf(3, 'async', 'barrier'), cacheMemory: 2 ** 22 };
+      await runCuts({ setup: beside, steps: 0, every: 31, work: writeBesideFlushes }, places);
+      const carried = { ...setupOf(5, 'async', 'writeThrough'), historyMs: 1500 };
+      await runCuts({ setup: carried, steps: 0, every: 17, work: carryAndReplay }, places);
     },
   },
   {
