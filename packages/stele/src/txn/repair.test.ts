@@ -34,12 +34,29 @@ interface Machine {
   readonly options: EngineOptions;
 }
 
-/** A closed database of several pages and segments: puts, overwrites, deletes, large values. */
+/** Built once for each shape, then forked. */
+const built = new Map<string, Promise<Machine>>();
+
 async function machine(
   more: Partial<EngineOptions> = {},
   prepare?: (engine: Engine, host: FaultyHost) => Promise<void>,
   unflushed = 10,
   seed = 1,
+): Promise<Machine> {
+  if (prepare !== undefined) return build(more, prepare, unflushed, seed);
+  const key = JSON.stringify([more, unflushed, seed]);
+  let made = built.get(key);
+  if (made === undefined) built.set(key, (made = build(more, undefined, unflushed, seed)));
+  const { host, states, options } = await made;
+  return { host: host.fork(), states: [...states], options };
+}
+
+/** A closed database of several pages and segments: puts, overwrites, deletes, large values. */
+async function build(
+  more: Partial<EngineOptions>,
+  prepare: ((engine: Engine, host: FaultyHost) => Promise<void>) | undefined,
+  unflushed: number,
+  seed: number,
 ): Promise<Machine> {
   const host = faultyHost({ seed });
   const options: EngineOptions = { host, segmentBytes: 128 * 1024, ...more };
@@ -179,6 +196,21 @@ test('headers that rot are derived again', async () => {
   assert.equal(report.isRepaired, true);
   assert.deepEqual(report.remaining, []);
   await assertState(host, states, COMMITS);
+});
+
+test('headers whose records are gone come from the backup, or are named as lost', async () => {
+  const backup = memoryStorage();
+  const { host } = await machine({ historyRetention: 0, segmentBytes: 64 * 1024 }, (engine, own) => own.drive(engine.backup(backup)));
+  const good = host.storage.peek('headers.dat');
+  host.storage.remove('headers.dat');
+  const copy = host.fork();
+  const lost = await repair(copy);
+  assert.ok(lost.lostHeaders.length > 0 && lost.lostHeaders[0]!.last < COMMITS);
+  assert.deepEqual(lost.remaining, []);
+  const report = await repair(host, { backup });
+  assert.deepEqual(report.lostHeaders, []);
+  assert.deepEqual(report.remaining, []);
+  assert.deepEqual(host.storage.peek('headers.dat').subarray(0, good.length), good);
 });
 
 test('where the log has been dropped, leaves that verify are overlaid with it, and lost ranges are named', async () => {

@@ -16,13 +16,12 @@
 import { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Storage } from '../host/storage.ts';
-import { HEADERS_FILE } from '../log/header-job.ts';
+import { HEADERS_FILE, headerAt, headerJob } from '../log/header-job.ts';
 import { segmentName } from '../log/segment.ts';
 import { findSegments } from '../log/segment-finder.ts';
-import type { Turn } from './copy.ts';
+import { copyRange, type Turn } from './copy.ts';
 import type { Core } from './core.ts';
 import type { Flusher } from './flusher.ts';
-import { HeaderWriter } from './header-writer.ts';
 import { checkOptions, type Settings } from './options.ts';
 import { type BackupSource, closeBackup, healSegments, openBackup } from './repair-backup.ts';
 import { closeCore, openForRepair } from './repair-core.ts';
@@ -32,7 +31,7 @@ import { type BaseKind, planRepair, type RepairPlan } from './repair-plan.ts';
 import { rebuild } from './repair-rebuild.ts';
 import type { Damage, EngineOptions } from './types.ts';
 import { readMark, refuseUnfinished } from './unfinished.ts';
-import { verifyCore } from './verify.ts';
+import { isHeadersFile, verifyCore } from './verify.ts';
 
 export interface RepairOptions {
   readonly host: Host;
@@ -65,6 +64,8 @@ export interface RepairReport {
   readonly lostKeys: readonly Uint8Array[];
   /** Commits whose recorded time is not known any more; they got that of the commit before. */
   readonly lostTimes: readonly { readonly first: number; readonly last: number }[];
+  /** Commits whose headers are gone with their records. */
+  readonly lostHeaders: readonly { readonly first: number; readonly last: number }[];
   /** Log segments taken from the backup. */
   readonly healedSegments: readonly number[];
   /** Names of the originals kept aside; delete them when they are not wanted. */
@@ -139,7 +140,7 @@ class Repair {
     const built = isRebuilt
       ? await rebuild({ host, settings: this.#settings, findings, plan, source, files: this.#files, turn: this.#turn })
       : { lostKeys: [], lostRanges: [], lostTimes: [] };
-    const { version, remaining, isHeaderless } = await this.#open(findings, plan);
+    const { version, remaining, isHeaderless, lostHeaders } = await this.#open(findings, plan, source);
     return {
       isRepaired: isRebuilt || healed.length > 0 || findings.metaDamages.length > 0 || isHeaderless,
       base: plan.base,
@@ -148,6 +149,7 @@ class Repair {
       remaining,
       lostCommits: plan.lostCommits,
       ...built,
+      lostHeaders,
       healedSegments: healed,
       setAside: [...this.#files.aside],
     };
@@ -161,19 +163,19 @@ class Repair {
   }
 
   /** Replays, flushes until both metas are new, and verifies what came out. */
-  async #open(findings: Findings, plan: RepairPlan): Promise<{ version: number; remaining: readonly Damage[]; isHeaderless: boolean }> {
+  async #open(findings: Findings, plan: RepairPlan, source: BackupSource | undefined): Promise<Opened> {
     const { core, flusher } = openForRepair(this.#host, this.#settings);
     try {
       flusher.flushNow();
       flusher.flushNow();
       let { damages } = await verifyCore(core, this.#verifyOptions());
-      const isWhole = findings.log.runs[0]?.first === 1 && findings.log.damages.length === 0;
       const isHeaderless = plan.base === 'log' || damages.some((damage) => damage.where === 'headers');
-      if (isHeaderless && isWhole) {
-        await this.#deriveHeaders(core, flusher);
+      let lostHeaders: Opened['lostHeaders'] = [];
+      if (isHeaderless) {
+        lostHeaders = await this.#deriveHeaders(core, flusher, findings, plan, source);
         ({ damages } = await verifyCore(core, this.#verifyOptions()));
       }
-      return { version: core.applied, remaining: damages, isHeaderless };
+      return { version: core.applied, remaining: damages, isHeaderless, lostHeaders };
     } finally {
       closeCore(core);
     }
@@ -183,14 +185,63 @@ class Repair {
     return this.#options.signal === undefined ? {} : { signal: this.#options.signal };
   }
 
-  async #deriveHeaders(core: Core, flusher: Flusher): Promise<void> {
+  /** Headers come from the records that can be read; the others stay, or come from the backup, or are lost with the file. */
+  async #deriveHeaders(
+    core: Core,
+    flusher: Flusher,
+    findings: Findings,
+    plan: RepairPlan,
+    source: BackupSource | undefined,
+  ): Promise<{ first: number; last: number }[]> {
+    const { storage, threads } = core.host;
+    const { runs, rows } = findings.log;
     await this.#files.keep([HEADERS_FILE]);
-    core.host.storage.remove(HEADERS_FILE);
-    core.headersThrough = 0;
-    await new HeaderWriter(core, core.pageFile.databaseId).advance();
+    const isGone = !isHeadersFile(core);
+    if (isGone) storage.remove(HEADERS_FILE);
+    const covered = await this.#copyHeaders(storage, source, plan.run.first - 1);
+    const lost: { first: number; last: number }[] = [];
+    let next = covered + 1;
+    for (const run of runs) {
+      if (run.last < run.first || run.last > plan.run.last) continue;
+      if (isGone && next < run.first) lost.push({ first: next, last: run.first - 1 });
+      next = Math.max(next, run.last + 1);
+      await threads.run(headerJob, {
+        databaseId: findings.databaseId,
+        fromCommit: run.first,
+        from: rows.get(run.first)!,
+        throughCommit: run.last,
+        through: run.end,
+      });
+    }
+    core.headersThrough = plan.run.last;
     flusher.flushNow();
     flusher.flushNow();
+    return lost;
   }
+
+  /** Headers through `last`, as far as the backup has them. Returns the last one copied. */
+  async #copyHeaders(storage: Storage, source: BackupSource | undefined, last: number): Promise<number> {
+    const through = Math.min(source?.core.headersThrough ?? 0, last);
+    if (source === undefined || through <= 0 || !isHeadersFile(source.core)) return 0;
+    const from = source.storage.open(HEADERS_FILE, { readOnly: true });
+    const to = storage.open(HEADERS_FILE, { create: true });
+    try {
+      await copyRange(from, to, 0, headerAt(through + 1), this.#turn);
+      to.sync();
+      storage.syncDirectory();
+      return through;
+    } finally {
+      from.close();
+      to.close();
+    }
+  }
+}
+
+interface Opened {
+  readonly version: number;
+  readonly remaining: readonly Damage[];
+  readonly isHeaderless: boolean;
+  readonly lostHeaders: RepairReport['lostHeaders'];
 }
 
 function listDamages(findings: Findings): Damage[] {

@@ -120,6 +120,15 @@ function verifyMetas(core: Core, report: (damage: Damage) => void): void {
   }
 }
 
+/** The file of the headers is there and this database's. */
+export function isHeadersFile(core: Core): boolean {
+  let isGood = true;
+  verifyHeadersFile(core, () => {
+    isGood = false;
+  });
+  return isGood;
+}
+
 function verifyHeadersFile(core: Core, report: (damage: Damage) => void): void {
   if (core.headersThrough === 0) return;
   try {
