@@ -11,6 +11,7 @@ import { EntryDraft } from '../../src/tree/draft.ts';
 import { recordAt, slotCount } from '../../src/tree/page.ts';
 import { childLpnAt } from '../../src/tree/summary.ts';
 import { Tree } from '../../src/tree/tree.ts';
+import { readCell, writeCell } from '../../src/txn/threads/control.ts';
 import { MemoryPages } from '../tree/memory-pages.ts';
 import { keyOf } from './values.ts';
 
@@ -102,3 +103,13 @@ function parentOf(pages: MemoryPages, lpn: number): number {
   }
   throw new Error(`page ${lpn} has no parent`);
 }
+
+test('a cell that is being written is never read half', () => {
+  const words = new Int32Array(new SharedArrayBuffer(64));
+  writeCell(words, 4, 2 ** 40 + 7);
+  assert.equal(readCell(words, 4, -1), 2 ** 40 + 7);
+  words[4] = words[4]! | 1;
+  assert.equal(readCell(words, 4, -1), -1, 'torn');
+  writeCell(words, 4, 5);
+  assert.equal(readCell(words, 4, -1), 5, 'the next writer mends it');
+});

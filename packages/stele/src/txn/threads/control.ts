@@ -51,8 +51,8 @@ export const CONTROL_WORDS = FIRST_SLOT + SLOTS * SLOT_WORDS;
 export const ROOT_GOES = -1;
 const HEIGHTS = 32;
 const TWO_32 = 0x1_0000_0000;
-/** A cell is written in nanoseconds; a reader that looks so often met a writer that was stopped in between. */
-const TRIES_MAX = 100_000;
+/** A cell is written in nanoseconds; a reader that looks so often met a writer that lost the processor in between. */
+const TRIES_MAX = 1000;
 
 export function slotAt(slot: number): number {
   return FIRST_SLOT + slot * SLOT_WORDS;

@@ -9,6 +9,7 @@
  */
 
 import { SteleError } from '../../base/errors.ts';
+import type { Host } from '../../host/host.ts';
 import type { PageViews } from '../../tree/page.ts';
 import * as C from './control.ts';
 import type { SharedHandle } from './handle.ts';
@@ -50,6 +51,9 @@ export function noCounts(): ThreadCounters {
   };
 }
 
+/** Sleeps of a millisecond until a cell is called stalled. */
+const WAITS_MAX = 10_000;
+
 export class SharedMemory implements PageViews {
   readonly pageBytes: number;
   readonly u8: Uint8Array;
@@ -64,11 +68,13 @@ export class SharedMemory implements PageViews {
   readonly checksum: Uint32Array;
   readonly ring: Uint32Array;
   readonly counters: ThreadCounters = noCounts();
+  readonly #host: Host;
 
   /** @throws {SteleError} `invalid` OPTION_INVALID when it is no handle of this version */
-  constructor(handle: SharedHandle) {
+  constructor(handle: SharedHandle, host: Host) {
     if (handle?.kind !== 'stele shared' || handle.version !== 1)
       throw new SteleError('invalid', 'OPTION_INVALID', 'this is no shared handle of this version');
+    this.#host = host;
     const { frames } = handle;
     this.pageBytes = handle.pageBytes;
     this.u8 = frames;
@@ -86,14 +92,35 @@ export class SharedMemory implements PageViews {
 
   /** Newest commit a thread may see. Monotone. */
   visible(): number {
-    const visible = C.readCell(this.control, C.VISIBLE, -1);
-    if (visible < 0) throw new SteleError('unavailable', 'THREAD_STALLED', 'the owner stopped while it published a commit');
-    return visible;
+    return this.cell(C.VISIBLE);
   }
 
   /** Newest commit of which the tree may hold something. */
   begun(): number {
-    return C.readCell(this.control, C.BEGUN, Number.MAX_SAFE_INTEGER);
+    return this.cell(C.BEGUN);
+  }
+
+  /**
+   * A cell of the owner's. When the owner lost the processor in the middle of writing it, the thread sleeps until it goes on.
+   *
+   * @throws {SteleError} `unavailable` THREAD_STALLED after ten seconds; what assertOpen throws
+   */
+  cell(cell: number): number {
+    const value = C.readCell(this.control, cell, -1);
+    return value >= 0 ? value : this.#awaitCell(cell);
+  }
+
+  #awaitCell(cell: number): number {
+    const { threads } = this.#host;
+    for (let tries = 0; threads.wait !== undefined && tries < WAITS_MAX; tries++) {
+      C.assertOpen(this.control);
+      this.counters.waits++;
+      const sequence = Atomics.load(this.control, cell);
+      if ((sequence & 1) !== 0) threads.wait(this.control, cell, sequence, 1);
+      const value = C.readCell(this.control, cell, -1);
+      if (value >= 0) return value;
+    }
+    throw new SteleError('unavailable', 'THREAD_STALLED', 'the owner stopped while it published a number');
   }
 
   flushes(): number {

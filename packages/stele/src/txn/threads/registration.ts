@@ -35,7 +35,7 @@ export class Registration {
     for (;;) {
       const commit = this.#memory.visible();
       this.#write(this.#pinned < 0 ? commit : Math.min(commit, this.#pinned));
-      if (C.readCell(this.#words, C.FLOOR, Number.MAX_SAFE_INTEGER) <= commit) {
+      if (this.#memory.cell(C.FLOOR) <= commit) {
         this.#pins.set(commit, (this.#pins.get(commit) ?? 0) + 1);
         return commit;
       }

@@ -13,7 +13,7 @@ import { ENTRY_EXPIRES, expiresAt, flagsAt, LEAF_DEAD } from '../../tree/entry.t
 import { recordAt, searchPage, slotCount } from '../../tree/page.ts';
 import { NONE } from '../core.ts';
 import type { KeyRange } from '../types.ts';
-import { CHANGES, readCell, SWEPT } from './control.ts';
+import { CHANGES, SWEPT } from './control.ts';
 import { AGAIN, NOTHING, WalkTarget } from './descent.ts';
 import type { ThreadLookup } from './lookup.ts';
 import { ThreadScanner } from './thread-scanner.ts';
@@ -29,7 +29,7 @@ export function countNow(lookup: ThreadLookup, commit: number, timeMs: number, r
   if (isEmpty(range)) return 0;
   for (let tries = 0; tries < TRIES; tries++) {
     const changes = Atomics.load(control, CHANGES);
-    if (memory.begun() !== commit || timeMs < readCell(control, SWEPT, Number.MAX_SAFE_INTEGER)) return -1;
+    if (memory.begun() !== commit || timeMs < memory.cell(SWEPT)) return -1;
     if ((changes & 1) === 0) {
       const above = range.end === undefined ? rank(lookup, BEYOND, -1) : rank(lookup, range.end, range.end.length);
       const below = range.start === undefined ? 0 : rank(lookup, range.start, range.start.length);

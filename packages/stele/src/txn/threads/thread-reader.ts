@@ -17,7 +17,7 @@ import { recordAt, searchPage } from '../../tree/page.ts';
 import { FOUND, NONE } from '../core.ts';
 import { checkKey } from '../options.ts';
 import type { Reader, View } from '../types.ts';
-import { assertOpen, OPEN, readCell, STATUS, TIME } from './control.ts';
+import { assertOpen, OPEN, STATUS, TIME } from './control.ts';
 import { AGAIN, AT_LEAF } from './descent.ts';
 import type { SharedHandle } from './handle.ts';
 import { ThreadLookup } from './lookup.ts';
@@ -62,7 +62,7 @@ export class ThreadReader extends ThreadSightReader implements ThreadEngine, Vie
 
   /** @throws {SteleError} `invalid` OPTION_INVALID, NOT_FOUND; `corrupt` WRONG_DATABASE; `closed` DATABASE_CLOSED */
   constructor(handle: SharedHandle, host: Host) {
-    const memory = new SharedMemory(handle);
+    const memory = new SharedMemory(handle, host);
     assertOpen(memory.control);
     super(new ThreadLookup(memory, host));
     this.#memory = memory;
@@ -188,7 +188,7 @@ export class ThreadReader extends ThreadSightReader implements ThreadEngine, Vie
 
   /** Hybrid time, one with the owner's. */
   #now(): number {
-    const now = Math.max(this.#host.clock.nowMs(), this.#timeMs, readCell(this.#memory.control, TIME, 0));
+    const now = Math.max(this.#host.clock.nowMs(), this.#timeMs, this.#memory.cell(TIME));
     this.#timeMs = now;
     this.registration.giveTime(now);
     return now;
