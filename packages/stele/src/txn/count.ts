@@ -42,6 +42,25 @@ export function liveIn(core: Core, { start, end }: KeyRange): number {
   return start === undefined ? above : above - rankOf(core, start);
 }
 
+/**
+ * Key of the n-th live entry of the range in the newest state, by the live counts alone. Undefined: not answerable so, because
+ * something is half applied, or an entry of the range has expired and is not swept; or there is none.
+ */
+export function nthLive(core: Core, sight: Sight, range: KeyRange, n: number): Uint8Array | undefined {
+  if (core.isApplying || isEmpty(range) || n >= liveIn(core, range) || expiredIn(core, range, sight.timeMs) > 0) return undefined;
+  const at = n + (range.start === undefined ? 0 : rankOf(core, range.start));
+  const cursor = core.tree.cursor();
+  for (;;) {
+    const moved = cursor.seekLive(at);
+    if (moved === FOUND) break;
+    if (moved !== MISS) return undefined;
+    core.missTree();
+    core.fill();
+  }
+  const key = new Uint8Array(KEY_BYTES_MAX);
+  return key.slice(0, cursor.keyInto(key));
+}
+
 function rankOf(core: Core, key: Uint8Array): number {
   for (;;) {
     const rank = core.tree.rank(key, key.length);

@@ -162,8 +162,7 @@ export abstract class SightReader implements Reader {
 
   nth(range: KeyRange, n: number): Entry | undefined {
     checkRange(range);
-    if (!Number.isSafeInteger(n) || n < 0)
-      throw new SteleError('invalid', 'RANGE_INVALID', `nth is asked for ${n}, expected a whole number from 0`);
+    checkNth(n);
     let entry: Entry | undefined;
     let at = 0;
     this.forEach({ ...range, values: false }, (key, keyLength) => {
@@ -173,6 +172,12 @@ export abstract class SightReader implements Reader {
     });
     return entry;
   }
+}
+
+/** @throws {SteleError} `invalid` RANGE_INVALID */
+export function checkNth(n: number): void {
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new SteleError('invalid', 'RANGE_INVALID', `nth is asked for ${n}, expected a whole number from 0`);
 }
 
 /** @throws {SteleError} `invalid` RANGE_INVALID */

@@ -240,7 +240,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
-function checkRules(rules: RetentionRules): void {
+/** @throws {SteleError} `invalid` RETENTION_RULES */
+export function checkRules(rules: RetentionRules): void {
   const bad = (message: string): never => {
     throw new SteleError('invalid', 'RETENTION_RULES', message);
   };

@@ -1,0 +1,233 @@
+/**
+ * Reading the newest state, and opening views of it and of the past.
+ *
+ * The newest state is read straight from the tree. Two things stand in the way of that: a large delete that is half applied
+ * (readers stay at the commit before), and a failure (reads go on at the durable commit, engine.md rule 19, answered by a
+ * core of their own).
+ *
+ * Specification: spec/transactions.md, "Reading at (commit, time)", "Views".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import { ENTRY_EXPIRES, ENTRY_LARGE, ENTRY_TOMBSTONE, flagsAt, valueBytesAt, valueStartAt } from '../tree/entry.ts';
+import { ABSENT } from '../tree/results.ts';
+import { changesAfter } from './changes.ts';
+import type { Core } from './core.ts';
+import { nthLive } from './count.ts';
+import { FallbackReader } from './fallback-reader.ts';
+import { historyOf } from './history.ts';
+import { checkKey, checkVersion } from './options.ts';
+import { checkNth, checkRange, SightReader } from './reader.ts';
+import { ScanIterator } from './scan-iterator.ts';
+import type { Sight } from './scanner.ts';
+import type { Change, Decode, Entry, HistoryEntry, KeyRange, ScanRange, View, ViewOptions } from './types.ts';
+import { PinnedView } from './view.ts';
+
+/** Entries that cannot be answered by their bytes alone. */
+const SPECIAL = ENTRY_TOMBSTONE | ENTRY_EXPIRES | ENTRY_LARGE;
+/** Stands for a value that must be read the slow way. */
+const SLOW = Symbol('slow') as unknown;
+
+export abstract class NewestReader extends SightReader {
+  #fallback: FallbackReader | undefined;
+  #locations = new Float64Array(256);
+
+  get version(): number {
+    return this.core.status === 'failed' ? this.core.durable : this.core.applied;
+  }
+
+  get visibleVersion(): number {
+    return this.core.status === 'failed' ? this.core.durable : this.core.visible;
+  }
+
+  get durableVersion(): number {
+    return this.core.durable;
+  }
+
+  protected override sight(): Sight {
+    const { core } = this;
+    core.assertReadable();
+    return { commit: core.applied, timeMs: core.nowMs(), claim: undefined, skipExpired: false };
+  }
+
+  override get(key: Uint8Array): Uint8Array | undefined {
+    return this.read(key, key.length, this.core.copyOf);
+  }
+
+  override read<T>(key: Uint8Array, keyBytes: number, decode: Decode<T>): T | undefined {
+    const { core } = this;
+    if (!core.isPlain) return this.#readSlowly(key, keyBytes, decode);
+    const { tree, pages } = core;
+    let location = tree.find(key, keyBytes);
+    while (location < ABSENT) {
+      pages.load(tree.missed);
+      location = tree.find(key, keyBytes);
+    }
+    if (location < 0) {
+      if (!(key instanceof Uint8Array)) checkKey(key);
+      return undefined;
+    }
+    if ((flagsAt(pages, location) & SPECIAL) !== 0) return super.read(key, keyBytes, decode);
+    const start = valueStartAt(pages, location);
+    return decode(pages.u8, start, start + valueBytesAt(pages, location));
+  }
+
+  #readSlowly<T>(key: Uint8Array, keyBytes: number, decode: Decode<T>): T | undefined {
+    const { core } = this;
+    core.assertReadable();
+    return core.status === 'failed' ? this.#durableReader().read(key, keyBytes, decode) : super.read(key, keyBytes, decode);
+  }
+
+  override readMany<T>(keys: readonly Uint8Array[], decode: Decode<T>): (T | undefined)[] {
+    const { core } = this;
+    if (!core.isPlain) return core.status === 'failed' ? this.#durableReader().readMany(keys, decode) : super.readMany(keys, decode);
+    const { tree, pages } = core;
+    const values = new Array<T | undefined>(keys.length);
+    if (this.#locations.length < keys.length) this.#locations = new Float64Array(keys.length * 2);
+    const locations = this.#locations;
+    for (let from = 0; from < keys.length; ) {
+      const to = tree.findMany(keys, locations, from);
+      for (let at = from; at < to; at++) {
+        const location = locations[at]!;
+        if (location < 0) values[at] = undefined;
+        else if ((flagsAt(pages, location) & SPECIAL) !== 0) values[at] = SLOW as T;
+        else {
+          const start = valueStartAt(pages, location);
+          values[at] = decode(pages.u8, start, start + valueBytesAt(pages, location));
+        }
+      }
+      from = to;
+      if (to < keys.length) pages.load(tree.missed);
+    }
+    // Large and expiring ones may load pages: only after every location was used.
+    for (let at = 0; at < keys.length; at++) if (values[at] === SLOW) values[at] = super.read(keys[at]!, keys[at]!.length, decode);
+    return values;
+  }
+
+  override scan(range: ScanRange = {}): IterableIterator<Entry> {
+    checkRange(range);
+    const view = this.viewOfNow();
+    return new ScanIterator(
+      this.#readable(),
+      view,
+      range,
+      () => view.check(),
+      () => view.close(),
+    );
+  }
+
+  /** What the newest state is for this engine: after a failure, the durable one. */
+  protected viewOfNow(): PinnedView {
+    const { core } = this;
+    core.assertReadable();
+    if (core.status === 'failed') return this.#durableReader().view();
+    return new PinnedView(core, core.applied, core.nowMs(), undefined, false);
+  }
+
+  override has(key: Uint8Array): boolean {
+    return this.core.status === 'failed' ? this.#durableReader().has(key) : super.has(key);
+  }
+
+  override entry(key: Uint8Array): Entry | undefined {
+    return this.core.status === 'failed' ? this.#durableReader().entry(key) : super.entry(key);
+  }
+
+  override count(range: Parameters<SightReader['count']>[0] = {}): number {
+    return this.core.status === 'failed' ? this.#durableReader().count(range) : super.count(range);
+  }
+
+  override forEach(...args: Parameters<SightReader['forEach']>): number {
+    return this.core.status === 'failed' ? this.#durableReader().forEach(...args) : super.forEach(...args);
+  }
+
+  override getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.core.status === 'failed' ? this.#durableReader().getAsync(key) : super.getAsync(key);
+  }
+
+  /** All keys at one version: what is awaited in between must not tear the answer. */
+  override async getManyAsync(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const view = this.viewOfNow();
+    try {
+      return await view.getManyAsync(keys);
+    } finally {
+      view.close();
+    }
+  }
+
+  /** The core that reads are answered from: after a failure, the durable one. */
+  #readable(): Core {
+    return this.core.status === 'failed' ? this.#durableReader().durable : this.core;
+  }
+
+  #durableReader(): FallbackReader {
+    this.#fallback ??= new FallbackReader(this.core);
+    return this.#fallback;
+  }
+
+  override nth(range: KeyRange, n: number): Entry | undefined {
+    checkRange(range);
+    checkNth(n);
+    if (this.core.status === 'failed') return this.#durableReader().nth(range, n);
+    const key = nthLive(this.core, this.sight(), range, n);
+    return key === undefined ? super.nth(range, n) : this.entry(key);
+  }
+
+  snapshot(): View {
+    return this.viewOfNow();
+  }
+
+  asOf(version: number, options?: ViewOptions): View {
+    checkVersion('version', version);
+    return this.#viewAt(version, undefined, options);
+  }
+
+  asOfTime(timeMs: number, options?: ViewOptions): View {
+    checkTime(timeMs);
+    return this.#viewAt(this.#readable().commitAt(timeMs), timeMs, options);
+  }
+
+  asOfAsserted(timeMs: number, options?: ViewOptions): View {
+    checkTime(timeMs);
+    return this.#viewAt(this.#readable().commitAtAsserted(timeMs), undefined, options);
+  }
+
+  #viewAt(version: number, timeMs: number | undefined, options: ViewOptions | undefined): View {
+    this.core.assertReadable();
+    if (this.core.status === 'failed' && version > this.core.durable) throw this.core.group.failure!;
+    const core = this.#readable();
+    if (version > core.applied)
+      throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} does not exist yet, the newest is ${core.applied}`, {
+        detail: { found: version, newest: core.applied },
+      });
+    const now = core.nowMs();
+    if (timeMs !== undefined && timeMs > now)
+      throw new SteleError('invalid', 'TIME_INVALID', `time ${timeMs} is in the future, now is ${now}`);
+    const claim = core.retention.claim(core.applied);
+    return new PinnedView(core, version, timeMs ?? core.timeOf(version), claim, options?.skipExpired === true);
+  }
+
+  history(key: Uint8Array, options: { limit?: number } = {}): IterableIterator<HistoryEntry> {
+    checkKey(key);
+    checkRange({ ...options });
+    this.core.assertReadable();
+    const core = this.#readable();
+    const commit = this.version;
+    const keptFrom = core.retention.keptFromOf(key, key.length, core.applied);
+    return historyOf(core, key, { commit, timeMs: core.nowMs(), keptFrom }).take(options.limit ?? Number.POSITIVE_INFINITY);
+  }
+
+  changes(from: number): IterableIterator<Change> {
+    checkVersion('from', from);
+    this.core.assertReadable();
+    return changesAfter(this.core, from);
+  }
+
+  protected closeFallback(): void {
+    this.#fallback?.close();
+  }
+}
+
+function checkTime(timeMs: number): void {
+  if (!Number.isFinite(timeMs) || timeMs < 0)
+    throw new SteleError('invalid', 'TIME_INVALID', `time is ${timeMs}, expected ms since the epoch`);
+}

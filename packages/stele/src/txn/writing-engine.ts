@@ -1,0 +1,256 @@
+/**
+ * Writing: requests to the writer, commits to group commit, receipts to the caller.
+ *
+ * Invariants
+ * - A blocking call and its async twin do the same and differ only in how the caller waits.
+ * - The promise forms only reject; they never throw.
+ * - The strongest of database and call durability holds.
+ *
+ * Specification: spec/transactions.md, "Commits", "Durability".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import type { Applier } from './applier.ts';
+import { checkBounds, collectBatch } from './batch.ts';
+import type { Core } from './core.ts';
+import { liveIn } from './count.ts';
+import { Encoder } from './encoder.ts';
+import type { Flusher } from './flusher.ts';
+import { NewestReader } from './newest-reader.ts';
+import { checkCommitOptions } from './options.ts';
+import type { Room } from './room.ts';
+import { SlicedDelete } from './sliced-delete.ts';
+import { type Committer, EngineTransaction } from './transaction.ts';
+import type { Commit, CommitOptions, Durability, Operation, Transaction, WriteOptions } from './types.ts';
+import { type Applied, Writer } from './writer.ts';
+
+const PENDING_BYTES_MAX = 1024 * 1024;
+/** Larger ranges are deleted in slices. */
+const SLICED_FROM = 512;
+
+type Receipt = { -readonly [K in keyof Commit]: Commit[K] };
+
+export interface WritingParts {
+  readonly applier: Applier;
+  readonly room: Room;
+  readonly flusher: Flusher;
+}
+
+export abstract class WritingEngine extends NewestReader implements Committer {
+  readonly #applier: Applier;
+  readonly #room: Room;
+  readonly #writer: Writer;
+  readonly #flusher: Flusher;
+  #sinceConsidered = 0;
+
+  constructor(core: Core, parts: WritingParts) {
+    super(core);
+    this.#applier = parts.applier;
+    this.#room = parts.room;
+    this.#flusher = parts.flusher;
+    this.#writer = new Writer(core, parts.room, parts.applier);
+  }
+
+  put(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Promise<Commit> {
+    try {
+      checkGiven(value);
+      return this.#promise(this.#writer.one(key, value, options), options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  putSync(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Commit {
+    checkGiven(value);
+    return this.#settle(this.#writer.one(key, value, options), options?.durability);
+  }
+
+  delete(key: Uint8Array, options?: WriteOptions): Promise<Commit> {
+    try {
+      return this.#promise(this.#writer.one(key, undefined, options), options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  deleteSync(key: Uint8Array, options?: WriteOptions): Commit {
+    return this.#settle(this.#writer.one(key, undefined, options), options?.durability);
+  }
+
+  batch(operations: readonly Operation[], options?: CommitOptions): Promise<Commit> {
+    try {
+      return this.#promise(this.#batch(operations, options), options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  batchSync(operations: readonly Operation[], options?: CommitOptions): Commit {
+    return this.#settle(this.#batch(operations, options), options?.durability);
+  }
+
+  #batch(operations: readonly Operation[], options: CommitOptions | undefined): Applied {
+    this.core.assertWritable();
+    checkCommitOptions(options);
+    const timeMs = this.core.nowMs();
+    const effects = collectBatch(this.core, this.#applier, this.#writer, operations, timeMs);
+    return this.#writer.effects(effects, options, timeMs);
+  }
+
+  deleteRange(start: Uint8Array, end: Uint8Array, options?: CommitOptions): Promise<Commit> {
+    try {
+      this.core.assertWritable();
+      checkCommitOptions(options);
+      checkBounds(start, end);
+      const { core } = this;
+      const timeMs = core.nowMs();
+      const count = liveIn(core, { start, end });
+      if (count > SLICED_FROM) return this.#deleteInSlices(start.slice(), end.slice(), options, timeMs, count);
+      const effects = this.#applier.liveKeys(start, end, timeMs).map((key) => ({ key, value: undefined, expiresAt: 0, ttlMs: undefined }));
+      return this.#promise(this.#writer.effects(effects, options, timeMs), options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #deleteInSlices(start: Uint8Array, end: Uint8Array, options: CommitOptions | undefined, timeMs: number, count: number): Promise<Commit> {
+    const { core } = this;
+    this.#room.forWrites(count, 0);
+    const encoder = new Encoder(core, this.#applier);
+    const onApplied = (applied: Applied): Promise<Commit> => this.#promise(applied, options?.durability);
+    return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, start, end, timeMs, options, onApplied }).run();
+  }
+
+  #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
+    const { core } = this;
+    if (applied.version === 0) return this.#withoutEffect(this.core.applied);
+    const receipt: Receipt = {
+      version: applied.version,
+      timeMs: applied.timeMs,
+      durability: 'kernel',
+      checksum: applied.checksum,
+      changed: applied.changed,
+    };
+    const promise = core.group.enqueue(applied.version, strongest(core.settings.durability, durability), receipt);
+    this.#committed();
+    return promise;
+  }
+
+  /** Nothing was written: the receipt of `version`, once that has reached the level its own commit asked for. */
+  async #withoutEffect(version: number): Promise<Commit> {
+    await this.core.group.reached(version);
+    return this.#receiptOf(version);
+  }
+
+  #receiptOf(version: number): Commit {
+    const { core } = this;
+    return { version, timeMs: core.timeOf(version), durability: core.durable >= version ? 'device' : 'kernel', checksum: 0, changed: 0 };
+  }
+
+  #withoutEffectNow(version: number): Commit {
+    this.core.group.reachNow();
+    return this.#receiptOf(version);
+  }
+
+  #settle(applied: Applied, durability: Durability | undefined): Commit {
+    const { core } = this;
+    const { version } = applied;
+    if (version === 0) return this.#withoutEffectNow(core.applied);
+    const receipt: Receipt = {
+      version,
+      timeMs: applied.timeMs,
+      durability: 'kernel',
+      checksum: applied.checksum,
+      changed: applied.changed,
+    };
+    core.group.settleNow(version, strongest(core.settings.durability, durability), receipt);
+    this.#committed();
+    return receipt;
+  }
+
+  /** After each commit: a bounded log buffer, and a look whether it is time to flush. */
+  #committed(): void {
+    const { core } = this;
+    if (core.share !== undefined) {
+      core.share.committed();
+      // A record of this commit may have been written while it was being applied.
+      core.share.publish();
+    }
+    if (core.log.pendingBytes > PENDING_BYTES_MAX) core.group.writeNow();
+    if (++this.#sinceConsidered < 16) return;
+    this.#sinceConsidered = 0;
+    this.#flusher.consider();
+  }
+
+  begin(): Transaction {
+    return this.#begin();
+  }
+
+  #begin(): EngineTransaction {
+    this.core.assertReadable();
+    this.core.sliced?.finish();
+    if (this.core.status === 'failed') throw this.core.group.failure!;
+    return new EngineTransaction(this.core, this);
+  }
+
+  async transact<T>(work: (txn: Transaction) => T | Promise<T>, options: CommitOptions & { retries?: number } = {}): Promise<T> {
+    const { retries = 10, ...commitOptions } = options;
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw new SteleError('invalid', 'OPTION_INVALID', `retries is ${retries}, expected a whole number from 0`);
+    for (let attempt = 0; ; attempt++) {
+      const txn = this.#begin();
+      try {
+        const result = await work(txn);
+        await this.commit(txn, commitOptions);
+        return result;
+      } catch (error) {
+        txn.abort();
+        if (!(error instanceof SteleError) || error.kind !== 'conflict' || attempt >= retries) throw error;
+      }
+      await new Promise<void>((resolve) => this.core.host.timers.immediate(resolve));
+    }
+  }
+
+  /** @internal */
+  commit(txn: EngineTransaction, options: CommitOptions | undefined): Promise<Commit> {
+    try {
+      const applied = this.#commitTransaction(txn, options);
+      return applied === undefined ? this.#withoutEffect(txn.version) : this.#promise(applied, options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @internal */
+  commitSync(txn: EngineTransaction, options: CommitOptions | undefined): Commit {
+    const { version } = txn;
+    const applied = this.#commitTransaction(txn, options);
+    return applied === undefined ? this.#withoutEffectNow(version) : this.#settle(applied, options?.durability);
+  }
+
+  #commitTransaction(txn: EngineTransaction, options: CommitOptions | undefined): Applied | undefined {
+    const { core } = this;
+    try {
+      checkCommitOptions(options);
+      if (txn.writes.size === 0) return undefined;
+      core.assertWritable();
+      const timeMs = core.nowMs();
+      txn.validate(timeMs);
+      return this.#writer.effects(txn.writes.sorted(), options, timeMs);
+    } finally {
+      txn.abort();
+    }
+  }
+}
+
+const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1, immediate: 2 };
+
+/** The strongest of database and call wins. */
+function strongest(a: Durability, b: Durability | undefined): Durability {
+  return b === undefined || STRENGTH[a] >= STRENGTH[b] ? a : b;
+}
+
+/** `put` without a value must not become a delete. */
+function checkGiven(value: unknown): void {
+  if (value === undefined) throw new SteleError('invalid', 'VALUE_INVALID', 'value is undefined, expected bytes');
+}
