@@ -422,7 +422,7 @@ test('the power may go at every operation of a repair: it is refused until it is
   const { version } = await repair(host, { cutLogAt: 'damage' });
   const total = cuts.length;
   let refused = 0;
-  for (let number = 0; number < total; number += number < 12 || number > total - 12 ? 1 : 3) {
+  for (let number = 0; number < total; number += number < 6 || number > total - 8 ? 1 : 7) {
     const after = cuts[number]!.reboot({ seed: number });
     const opened = await after.drive(openEngine({ host: after })).then(
       () => true,
@@ -456,7 +456,7 @@ test('the power may go again while an interrupted repair is undone', async () =>
     const again: FaultyHost[] = [];
     const second = first.fork({ onOperation: () => again.push(second.fork()) });
     assert.equal((await repair(second)).version, COMMITS);
-    for (let number = 0; number < again.length; number += 1 + Math.floor(again.length / 12)) {
+    for (let number = 0; number < again.length; number += 1 + Math.floor(again.length / 6)) {
       const third = again[number]!.reboot({ seed: number });
       const report = await repair(third);
       assert.deepEqual([report.version, report.remaining], [COMMITS, []], `cut ${number} of ${again.length}`);
