@@ -7,4 +7,6 @@ export { memoryStorage } from './host/memory/storage.ts';
 export { posixHost } from './host/posix/host.ts';
 export { openEngine, openEngineSync } from './txn/engine.ts';
 export { type RepairOptions, type RepairReport, repairDatabase } from './txn/repair.ts';
+export { attachEngine } from './txn/threads/attach.ts';
+export type { SharedHandle } from './txn/threads/handle.ts';
 export type * from './txn/types.ts';

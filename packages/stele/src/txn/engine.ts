@@ -150,7 +150,7 @@ class StoredEngine extends WritingEngine implements Engine {
 
   async backup(target: Parameters<Engine['backup']>[0], options: Parameters<Engine['backup']>[1] = {}): Promise<void> {
     this.core.assertReadable();
-    await backupTo(this.core, this.#flusher, target, options, () => this.#headers.advance());
+    await backupTo(this.core, this.#flusher, target, options, () => this.#headers.advance(true));
   }
 
   verify(options: Parameters<Engine['verify']>[0] = {}): Promise<VerifyReport> {

@@ -25,17 +25,20 @@ export class HeaderWriter {
     this.#databaseId = databaseId;
   }
 
-  /** Derives what became durable since. Resolves when done; errors are logged and tried again at the next call. */
-  advance(): Promise<void> {
+  /**
+   * Derives what became durable since. Resolves when done; errors are logged and tried again at the next call.
+   * `isAsked`: somebody waits, so the process is kept alive for it.
+   */
+  advance(isAsked: boolean): Promise<void> {
     const core = this.#core;
     if (core.durable <= core.headersThrough) return Promise.resolve();
-    this.#running ??= this.#run().finally(() => {
+    this.#running ??= this.#run(isAsked).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(isAsked: boolean): Promise<void> {
     const core = this.#core;
     const { log } = core;
     const fromCommit = core.headersThrough + 1;
@@ -49,7 +52,7 @@ export class HeaderWriter {
       const output = await core.host.threads.run(
         headerJob,
         { databaseId: this.#databaseId, fromCommit, from, throughCommit, through },
-        { background: true, signal: this.#signal },
+        { background: !isAsked, signal: this.#signal },
       );
       core.headersThrough = output.throughCommit;
     } catch (error) {

@@ -73,7 +73,7 @@ export class Housekeeper {
       await this.#isBusy;
       if (!isAsked) return;
     }
-    this.#isBusy = this.#round().catch((error: unknown) => {
+    this.#isBusy = this.#round(isAsked).catch((error: unknown) => {
       this.#core.settings.logger({ level: 'warn', message: `housekeeping: ${error instanceof Error ? error.message : String(error)}` });
     });
     try {
@@ -83,16 +83,21 @@ export class Housekeeper {
     }
   }
 
-  async #round(): Promise<void> {
+  async #round(isAsked: boolean): Promise<void> {
     const core = this.#core;
     core.tickMs = core.host.clock.monotonicMs();
     this.#endIdleViews();
     core.share?.beat();
     if (core.status !== 'open' || core.settings.readOnly || core.sliced !== undefined) return;
-    if (core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs))) core.counters.horizonMoves++;
+    if (core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs))) {
+      core.counters.horizonMoves++;
+      // Before anything goes because of it: later records have no way back to what a sweep took, and a replay must know why.
+      appendKeptMark(core);
+      core.isKeptChanged = true;
+    }
     if (core.mayExpire) await this.#slices(this.#sweepExpired());
     if (core.tombstonesFrom <= core.applied) await this.#slices(this.#sweepTombstones());
-    await this.#headers.advance();
+    await this.#headers.advance(isAsked);
     await this.#dropSegments();
     if (core.log.prepareSpare(SPARE_BYTES)) core.log.prepareSpare(SPARE_BYTES);
   }
