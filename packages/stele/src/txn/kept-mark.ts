@@ -7,6 +7,7 @@
  *
  * Invariants
  * - A mark with new rules stands in front of every record written under them.
+ * - A mark stands in front of every record written after a horizon moved: what a sweep took has left no way back to it.
  * - A mark with the kept ranges is on the device before a segment goes because of them.
  * - Replaying marks gives ranges that claim no more than the process did that wrote them; `keptFrom` never falls.
  *
