@@ -44,8 +44,9 @@ async function write(engine: Engine, commits: number): Promise<string[][]> {
   return states;
 }
 
-async function assertCopy(target: Storage, host: Host, states: readonly string[][], from: number): Promise<void> {
-  const copy = await openEngine({ host: { ...host, storage: target } });
+/** `host` is the target's own: its threads work on its storage. */
+async function assertCopy(host: Host, states: readonly string[][], from: number): Promise<void> {
+  const copy = await openEngine({ host });
   const newest = copy.version;
   assert.deepEqual(stateOf(copy), states[newest]);
   for (let version = from; version <= newest; version += 5) {
@@ -58,7 +59,7 @@ async function assertCopy(target: Storage, host: Host, states: readonly string[]
   await copy.put(keyOf(3), fillOf(9));
   await copy.delete(keyOf(4));
   await copy.close();
-  const again = await openEngine({ host: { ...host, storage: target } });
+  const again = await openEngine({ host });
   assert.equal(again.get(keyOf(3))?.[0], 9);
   assert.equal(again.has(keyOf(4)), false);
   assert.deepEqual((await again.verify()).damages, []);
@@ -69,7 +70,8 @@ for (const kind of ['memory', 'posix'] as const) {
   test(`backup() gives exactly the state, every kept version, and a new incarnation: ${kind}`, async () => {
     const directory = kind === 'posix' ? mkdtempSync(join(tmpdir(), 'stele-backup-')) : '';
     const host = kind === 'posix' ? posixHost(join(directory, 'source')) : memoryHost();
-    const target = kind === 'posix' ? posixHost(join(directory, 'target')).storage : memoryStorage();
+    const copyHost = kind === 'posix' ? posixHost(join(directory, 'target')) : memoryHost();
+    const target = copyHost.storage;
     const engine = await openEngine({ host, segmentBytes: 256 * 1024 });
     const states = await write(engine, 300);
     const seen: number[] = [];
@@ -83,9 +85,10 @@ for (const kind of ['memory', 'posix'] as const) {
     assert.equal(copy.parentCommit, 300);
     assert.ok(copy.parentChecksum !== 0);
     await engine.put(keyOf(1), fillOf(1));
-    await assertCopy(target, host, states, 0);
+    await assertCopy(copyHost, states, 0);
     await engine.close();
     await host.threads.close();
+    await copyHost.threads.close();
     host.storage.close();
     target.close();
     if (directory !== '') rmSync(directory, { recursive: true });
@@ -102,7 +105,7 @@ test('backup() without history holds the newest state, and asOf() before it is H
   const log = target.open(target.list().find((name) => name.endsWith('.seg'))!, { readOnly: true });
   assert.equal(log.size(), 256, 'no payload, not even in the segment being filled');
   log.close();
-  await assertCopy(target, host, states, 300);
+  await assertCopy(memoryHost({ storage: target }), states, 300);
   await engine.close();
 });
 
@@ -126,7 +129,7 @@ test('backup() goes on while others write, and is the state of one commit', asyn
     await copying;
     const at = metaOf(host, target).parentCommit;
     assert.ok(at >= 200 && at <= engine.version);
-    await assertCopy(target, host, states, history ? 0 : at);
+    await assertCopy(memoryHost({ storage: target }), states, history ? 0 : at);
   }
   await engine.close();
 });
@@ -138,7 +141,7 @@ test('backup() of a database that forgets keeps what it keeps and claims no more
   await engine.compact();
   const target = memoryStorage();
   await engine.backup(target);
-  await assertCopy(target, host, states, 300);
+  await assertCopy(memoryHost({ storage: target }), states, 300);
   await engine.close();
 });
 
