@@ -19,11 +19,12 @@ export interface StatsParts {
 export function engineStats(core: Core, parts: StatsParts): EngineStats {
   const { log, pages, tree, group, pins, retention, accelerator, counters } = core;
   const oldest = pins.oldestCommit;
+  const segments = log.segments();
   return {
     commits: { applied: core.applied, visible: core.visible, durable: core.durable, flushed: core.flushedCommit, ...counters },
     log: {
-      segments: core.segments.list.length,
-      bytes: core.segments.list.reduce((sum, segment) => sum + segment.bytes, 0),
+      segments: segments.length,
+      bytes: segments.reduce((sum, segment) => sum + segment.bytes, 0),
       pendingBytes: log.pendingBytes,
       unsyncedBytes: log.unsyncedBytes,
       groups: group.groups,
