@@ -17,7 +17,7 @@ import { openEngineSync } from '../../src/txn/engine.ts';
 import type { Commit, CommitOptions, Durability, Engine, Operation, RetentionRules, Transaction, View } from '../../src/txn/types.ts';
 import { compareState } from '../reference/recovery.ts';
 import { Journal } from './journal.ts';
-import { optionsOf, pause, type Setup } from './machine.ts';
+import { optionsOf, pause, type Setup, withTicks } from './machine.ts';
 import type { Places } from './places.ts';
 
 const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1, immediate: 2 };
@@ -51,7 +51,7 @@ export class Driver {
   }
 
   #open(again: boolean): Engine {
-    const engine = openEngineSync(optionsOf(this.setup, this.machine, again));
+    const engine = openEngineSync({ ...optionsOf(this.setup, this.machine, again), host: withTicks(this.machine) });
     engine.onCommitted((_first, last) => this.journal.reported(last));
     return engine;
   }

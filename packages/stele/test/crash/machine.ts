@@ -50,7 +50,7 @@ export function newMachine(setup: Setup, more: FaultyHostOptions = {}): FaultyHo
 /** Options to open the database of `setup` on `machine`. `again`: not for the first time, so recorded rules hold. */
 export function optionsOf(setup: Setup, machine: FaultyHost, again: boolean): EngineOptions {
   return {
-    host: withTicks(machine),
+    host: machine,
     durability: setup.durability,
     cacheMemory: setup.cacheMemory,
     segmentBytes: setup.segmentBytes,
