@@ -176,7 +176,13 @@ export abstract class WritingEngine extends NewestReader implements Committer {
       // A record of this commit may have been written while it was being applied.
       core.share.publish();
     }
-    if (core.log.pendingBytes > PENDING_BYTES_MAX) core.group.writeNow();
+    if (core.log.pendingBytes > PENDING_BYTES_MAX) {
+      try {
+        core.group.writeNow();
+      } catch {
+        return; // every waiter has been told, the one of this call too
+      }
+    }
     if (++this.#sinceConsidered < 16) return;
     this.#sinceConsidered = 0;
     this.#flusher.consider();
