@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cacheOf, createFile, openFile } from '../../test/pager/fixtures.ts';
-import { copy, Graph, openGraph } from '../../test/pager/graph.ts';
+import { copy, Graph, openGraph, VALUE_AT } from '../../test/pager/graph.ts';
 import { ioError } from '../host/failures.ts';
 import { faultyStorage } from '../host/faulty/storage.ts';
 import { memoryStorage } from '../host/memory/storage.ts';
@@ -209,7 +209,7 @@ test('onLeaf sees every dirty leaf before it is written; what it changes in the 
       else saved++;
       if (!isLive) return;
       const record = start + views.u16[(start + L.PAGE_PREFIX + L.SLOT_RECORD) / 2]!;
-      views.u32[(record + L.LEAF_FIXED_BYTES) / 4] = 999;
+      views.u32[(record + VALUE_AT) / 4] = 999;
     },
   });
   graph.writeValues(graph.descend([5, 5]).at(-1)!, [1, 2, 3]);

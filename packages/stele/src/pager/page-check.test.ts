@@ -22,7 +22,7 @@ function page(type: number, level: number): PageViews {
   u16[(START + L.PAGE_HEAP_START) / 2] = 4000;
   u16[(START + L.PAGE_PREFIX_BYTES) / 2] = 3;
   u16[(START + 84 + L.SLOT_RECORD) / 2] = 4000;
-  u16[(START + 84 + L.SLOT_SUFFIX_BYTES) / 2] = 6;
+  u16[(START + 84 + L.SLOT_SUFFIX_BYTES) / 2] = type === L.TYPE_INNER ? 0 : 6;
   if (type === L.TYPE_INNER) {
     u32[(START + 4000) / 4] = 17;
   } else {
@@ -82,6 +82,8 @@ const wrongLeaf: [string, (views: PageViews) => void][] = [
   ['carried without a way back', u16(4000, L.LEAF_BACK_CARRIED)],
   ['tombstone with a value', u16(4000, L.LEAF_TOMBSTONE)],
   ['fields past the end', both(u16(84 + L.SLOT_RECORD, 4080), u16(4080, L.LEAF_BACK))],
+  ['head of another key', (v) => void (v.u32[(START + 84) / 4] = 1)],
+  ['two equal keys', both(u16(L.PAGE_SLOT_COUNT, 2), both(u16(92 + L.SLOT_RECORD, 4000), u16(92 + L.SLOT_SUFFIX_BYTES, 6)))],
   ['spine past the end', both(u16(4000, L.LEAF_SPINE), u16(4000 + 12, 0xffff))],
 ];
 
@@ -97,6 +99,7 @@ const wrongInner: [string, (views: PageViews) => void][] = [
   ['level of another', u8(L.PAGE_LEVEL, 3)],
   ['no children', u16(L.PAGE_SLOT_COUNT, 0)],
   ['child is a meta page', u16(4000, 1)],
+  ['the first child has a separator', u16(84 + L.SLOT_SUFFIX_BYTES, 6)],
   ['child past the end of the file', u16(4000, 18)],
   ['child far outside', u16(4004, 1)],
   ['reserved bytes of the child', u16(4006, 1)],

@@ -2,8 +2,10 @@
  * Bounds of a tree page, checked once when it is loaded so that tree code never has to.
  *
  * Believed afterwards: type and level; prefix and slots lie before the heap; every record lies in the heap, is aligned, carries only
- * known flags and nothing in reserved bytes, and its parts end inside the page; large references are of a known kind; key lengths stay within the longest key; child pages lie inside the file.
- * Not believed: the order of keys, heads, counts and bounds (`verify` of the tree checks these), and that records do not overlap.
+ * known flags and nothing in reserved bytes, and its parts end inside the page; large references are of a known kind; key lengths stay
+ * within the longest key; child pages lie inside the file; heads are those of their keys, and the keys of the page ascend.
+ * Not believed: that the keys lie in the range the parent says, counts and bounds (`verify` of the tree checks these), and that records do
+ * not overlap.
  *
  * Specification: spec/file-format.md, "Pages" and "Tree nodes".
  */
@@ -66,7 +68,61 @@ export function checkTreePage(
         : checkInnerRecord(u16, u32, start, record, suffixBytes, pageBytes, pageLimit);
     if (wrong !== undefined) return `slot ${slot}: ${wrong}`;
   }
+  return checkOrder(views, start, slots, start + slotsStart, type === L.TYPE_LEAF);
+}
+
+/**
+ * Heads are those of their keys, and keys ascend strictly: whoever walks a page by its keys moves on. The first separator of an inner
+ * page is empty and stands below all others.
+ */
+function checkOrder(views: PageViews, start: number, slots: number, slotsStart: number, isLeaf: boolean): string | undefined {
+  const { u8, u16, u32 } = views;
+  let before = -1;
+  let beforeStart = 0;
+  let beforeEnd = 0;
+  for (let slot = 0; slot < slots; slot++) {
+    const at = slotsStart + slot * L.SLOT_BYTES;
+    const record = start + u16[(at + L.SLOT_RECORD) / 2]!;
+    const suffixBytes = u16[(at + L.SLOT_SUFFIX_BYTES) / 2]!;
+    const suffix = record + (isLeaf ? leafSuffixOffset(u16, record / 2) : L.INNER_SUFFIX);
+    const head = headOf(u8, suffix, suffixBytes);
+    if (u32[(at + L.SLOT_HEAD) / 4] !== head) return `slot ${slot}: the head is not that of its key`;
+    if (!isLeaf && slot === 0) {
+      if (suffixBytes !== 0) return 'the first child has a separator';
+      continue;
+    }
+    const end = suffix + suffixBytes;
+    if (head < before || (head === before && !isBelow(u8, beforeStart, beforeEnd, suffix, end)))
+      return `slot ${slot}: its key is not above the one before`;
+    before = head;
+    beforeStart = suffix;
+    beforeEnd = end;
+  }
   return undefined;
+}
+
+/** The first four bytes, padded with zeros, as one big-endian number. */
+function headOf(u8: Uint8Array, at: number, bytes: number): number {
+  if (bytes >= 4) return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) >>> 0;
+  let head = 0;
+  for (let i = 0; i < bytes; i++) head |= u8[at + i]! << (24 - 8 * i);
+  return head >>> 0;
+}
+
+/** Two suffixes with equal heads: the bytes [a, aEnd) sort before [b, bEnd). */
+function isBelow(u8: Uint8Array, a: number, aEnd: number, b: number, bEnd: number): boolean {
+  // With fewer than four bytes the padding was compared too: the shorter one is smaller.
+  const bytes = Math.min(aEnd - a, bEnd - b);
+  for (let i = Math.min(4, bytes); i < bytes; i++) if (u8[a + i] !== u8[b + i]) return u8[a + i]! < u8[b + i]!;
+  return aEnd - a < bEnd - b;
+}
+
+/** Where the suffix begins in the leaf record at `half` of the u16 view; its fields were checked. */
+function leafSuffixOffset(u16: Uint16Array, half: number): number {
+  const flags = u16[half]!;
+  let offset = L.LEAF_FIXED_BYTES + ((flags & L.LEAF_EXPIRES) << 2) + (flags & L.LEAF_ORDINAL);
+  if ((flags & L.LEAF_BACK) !== 0) offset += L.LEAF_BACK_BYTES;
+  return (flags & L.LEAF_SPINE) === 0 ? offset : offset + L.pad4(2 + u16[half + offset / 2]!);
 }
 
 function checkLeafRecord(

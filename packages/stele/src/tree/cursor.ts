@@ -16,7 +16,8 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
-import { invariant } from '../base/errors.ts';
+import { compareBytes } from '../base/bytes.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 import { KEY_BYTES_MAX, LEVEL_MAX } from '../pager/layout.ts';
 import type { PageSource } from '../pager/page-source.ts';
 import { LEAF_DEAD } from './entry.ts';
@@ -75,6 +76,8 @@ export class Cursor {
   #upperBytes = -1;
   readonly #savedKey = new Uint8Array(KEY_BYTES_MAX + 4);
   #savedBytes = 0;
+  readonly #edgeKey = new Uint8Array(KEY_BYTES_MAX + 4);
+  readonly #progressKey = new Uint8Array(KEY_BYTES_MAX + 4);
 
   constructor(tree: TreeState) {
     this.#tree = tree;
@@ -111,7 +114,7 @@ export class Cursor {
     const found = searchPage(this.#pages, this.#base, key, keyBytes, 0, 0);
     this.#index = Math.max(found < 0 ? ~found : found, this.#start);
     if (this.#index < this.#limit) return this.#stand();
-    return this.#cross(1, false);
+    return this.#cross(1, false, key, keyBytes);
   }
 
   /** To the last entry with a key < the given one (and within the range). */
@@ -121,7 +124,7 @@ export class Cursor {
     const found = searchPage(this.#pages, this.#base, key, keyBytes, 0, 0);
     this.#index = Math.min(found < 0 ? ~found : found, this.#limit) - 1;
     if (this.#index >= this.#start) return this.#stand();
-    return this.#cross(-1, false);
+    return this.#cross(-1, false, key, keyBytes);
   }
 
   /** To the first entry (of the range). */
@@ -136,7 +139,7 @@ export class Cursor {
     if (result !== FOUND) return result;
     this.#index = this.#limit - 1;
     if (this.#index >= this.#start) return this.#stand();
-    return this.#cross(-1, false);
+    return this.#cross(-1, false, NO_KEY, -1);
   }
 
   /** To the n-th live entry of the tree, from 0; knows nothing of range and skip options. END when there are fewer. */
@@ -157,7 +160,7 @@ export class Cursor {
         if (rest < live) break;
         rest -= live;
       }
-      invariant(index < count, 'live counts of a page do not add up');
+      if (index === count) throw miscounted(lpn);
       this.#indexes[level] = index;
       lpn = childLpnAt(pages, recordAt(pages, base, index));
     }
@@ -170,14 +173,14 @@ export class Cursor {
       this.#index = i;
       return this.#stand();
     }
-    invariant(false, 'live count of a leaf does not add up');
+    throw miscounted(lpn);
   }
 
   /** To the following entry. */
   next(): number {
     if (this.#modifications !== this.#tree.modifications || this.#frameOf[this.#leafLpn] !== this.#leafFrame) return this.#resume(1);
     const index = this.#index + 1;
-    if (index >= this.#limit) return this.#cross(1, true);
+    if (index >= this.#limit) return this.#cross(1, true, this.#edgeKey, this.#takeEdge());
     this.#index = index;
     this.location = this.#base + (this.#u32[this.#slots + index * 2 + 1]! & 0xffff);
     return FOUND;
@@ -187,7 +190,7 @@ export class Cursor {
   previous(): number {
     if (this.#modifications !== this.#tree.modifications || this.#frameOf[this.#leafLpn] !== this.#leafFrame) return this.#resume(-1);
     const index = this.#index - 1;
-    if (index < this.#start) return this.#cross(-1, true);
+    if (index < this.#start) return this.#cross(-1, true, this.#edgeKey, this.#takeEdge());
     this.#index = index;
     this.location = this.#base + (this.#u32[this.#slots + index * 2 + 1]! & 0xffff);
     return FOUND;
@@ -236,7 +239,7 @@ export class Cursor {
     const found = searchPage(this.#pages, this.#base, this.#savedKey, this.#savedBytes, 0, 0);
     this.#index = Math.max(found < 0 ? ~found : found + 1, this.#start);
     if (this.#index < this.#limit) return this.#stand();
-    return this.#cross(1, false);
+    return this.#cross(1, false, this.#savedKey, this.#savedBytes);
   }
 
   #begin(): void {
@@ -310,20 +313,29 @@ export class Cursor {
     return FOUND;
   }
 
-  /** To the next leaf in this direction that holds something of the range. `isOnEntry`: a MISS saves the position first. */
-  #cross(direction: number, isOnEntry: boolean): number {
-    const pages = this.#pages;
-    const originalIndex = this.#index;
-    const leafBase = this.#base;
+  /** The key of the current entry into #edgeKey; its length. */
+  #takeEdge(): number {
+    return slotKeyInto(this.#pages, this.#base, this.#index, true, this.#edgeKey);
+  }
+
+  /**
+   * To the next leaf in this direction that holds something of the range. `isOnEntry`: a MISS saves the position first.
+   *
+   * @param from what the new key must lie behind, in this direction; `fromBytes` −1: nothing.
+   */
+  #cross(direction: number, isOnEntry: boolean, from: Uint8Array, fromBytes: number): number {
     this.#climbFrom = 1;
     for (;;) {
       // A bound inside this leaf ends the walk.
-      if (direction > 0 ? this.#limit < slotCount(pages, this.#base) : this.#start > 0) return this.#finish();
+      if (direction > 0 ? this.#limit < slotCount(this.#pages, this.#base) : this.#start > 0) return this.#finish();
       const level = this.#climb(direction);
       if (level < 0) return this.#finish();
       const result = this.#descendEdge(level, direction);
       if (result === MISS) {
-        if (isOnEntry) this.#savedBytes = slotKeyInto(pages, leafBase, originalIndex, true, this.#savedKey);
+        if (isOnEntry) {
+          this.#savedKey.set(from.subarray(0, fromBytes));
+          this.#savedBytes = fromBytes;
+        }
         this.#leave(isOnEntry ? SAVED : NOWHERE);
         return MISS;
       }
@@ -331,8 +343,25 @@ export class Cursor {
       this.#openLeaf();
       this.#bound();
       this.#index = direction > 0 ? this.#start : this.#limit - 1;
-      if (this.#start < this.#limit) return this.#stand();
+      if (this.#start >= this.#limit) continue;
+      if (fromBytes >= 0) this.#checkProgress(direction, from, fromBytes);
+      return this.#stand();
     }
+  }
+
+  /**
+   * Leaves in order are what makes every walk end: it may give up its place and come back by key. Pages are believed to be in order
+   * in themselves (page-check.ts), not to follow each other.
+   */
+  #checkProgress(direction: number, from: Uint8Array, fromBytes: number): void {
+    const key = this.#progressKey;
+    const keyBytes = slotKeyInto(this.#pages, this.#base, this.#index, true, key);
+    const order = compareBytes(key, 0, keyBytes, from, 0, fromBytes);
+    if (direction > 0 ? order > 0 : order < 0) return;
+    this.#leave(NOWHERE);
+    throw new SteleError('corrupt', 'PAGE_INVALID', 'the keys of a leaf do not follow those of the leaf before', {
+      detail: { lpn: this.#leafLpn },
+    });
   }
 
   #finish(): number {
@@ -393,4 +422,9 @@ export class Cursor {
     const expiry = earliestExpiryAt(pages, record);
     return expiry !== 0 && expiry <= this.#expiringBefore;
   }
+}
+
+/** The counts in inner pages are exact, unless a page that is whole by its checksum lies. */
+function miscounted(lpn: number): SteleError {
+  return new SteleError('corrupt', 'PAGE_INVALID', 'the live counts of a page do not add up', { detail: { lpn } });
 }

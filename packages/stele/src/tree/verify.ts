@@ -117,6 +117,11 @@ export class TreeVerifier {
     }
     this.leaves++;
     if (upperBytes < 0) return this.#finish();
+    if (compareBytes(this.#upper, 0, upperBytes, this.#resume, 0, this.#resumeBytes) <= 0) {
+      // Separators out of order, told above: going on from here would come by here again.
+      this.#fault(lpn, 0, 'the ranges of the leaves do not ascend; what lies behind was not checked');
+      return this.#finish();
+    }
     [this.#resume, this.#upper] = [this.#upper, this.#resume];
     this.#resumeBytes = upperBytes;
     return FOUND;

@@ -59,15 +59,17 @@ export function changeRecord(files: Files, pick: (kind: number, at: number) => b
   const it = copied(files, 'log-000001.seg');
   const { bytes } = it;
   const places = recordsOf(bytes);
-  const place = places.find((at) => pick(headKind(bytes, at), at))!;
+  const place = places.find((at) => pick(headKind(bytes, at), at));
+  if (place === undefined) throw new Error('no such record');
   const seed = segmentSeed(bytes.subarray(32, 48), readU32(bytes, 24), readU32(bytes, 28));
   change(bytes.subarray(place, place + headLength(bytes, place)));
   let chain = readU32(bytes, 84);
   for (const at of places) {
-    const length = headKind(bytes, at) === KIND_GROUP ? GROUP_BYTES : headLength(bytes, at);
+    // A change may have hit the length: it is sealed as far as there is anything.
+    const length = headKind(bytes, at) === KIND_GROUP ? GROUP_BYTES : Math.min(headLength(bytes, at), bytes.length - at);
     writeU32(bytes, at + 4, chain);
     writeU32(bytes, at, crc32(bytes, at + 4, at + length, recordSeed(seed, at)));
-    if (headKind(bytes, at) !== KIND_GROUP || at === place) chain = headKind(bytes, at) === KIND_GROUP ? chain : readU32(bytes, at);
+    if (headKind(bytes, at) !== KIND_GROUP) chain = readU32(bytes, at);
   }
   return it.files;
 }

@@ -1,8 +1,8 @@
 /**
  * A page graph: the plainest tree that can live on a PageSource, with a naive model beside it.
  *
- * A leaf holds some records, each with four bytes of value; an inner page holds children. There are no keys to search by: pages are
- * reached by the path of child indexes. Every write rebuilds the page from an array, so what is tested is the pager alone.
+ * A leaf holds some records, each with four bytes of value; an inner page holds children. Keys are the slots' numbers, for the pages to be
+ * in order: nobody searches by them, pages are reached by the path of child indexes. Every write rebuilds the page from an array, so what is tested is the pager alone.
  */
 
 import assert from 'node:assert/strict';
@@ -17,6 +17,9 @@ export type Node = { readonly level: 0; values: number[] } | { readonly level: n
 /** Longest lists that fit the smallest page. */
 export const VALUES_MAX = 120;
 export const CHILDREN_MAX = 90;
+
+/** Where a leaf record holds its value. */
+export const VALUE_AT = L.LEAF_FIXED_BYTES + 4;
 
 /** One graph in one cache. `root` and `model` change together. */
 export class Graph {
@@ -82,7 +85,7 @@ export class Graph {
     const count = u16[(start + L.PAGE_SLOT_COUNT) / 2]!;
     return Array.from(
       { length: count },
-      (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]! + L.LEAF_FIXED_BYTES) / 4]!,
+      (_, slot) => u32[(start + u16[(start + L.PAGE_PREFIX + slot * L.SLOT_BYTES + L.SLOT_RECORD) / 2]! + VALUE_AT) / 4]!,
     );
   }
 
@@ -93,10 +96,12 @@ export class Graph {
     if (this.pages.shared) this.pages.beginChange(frame);
     let heap = this.pages.pageBytes;
     lpns.forEach((child, slot) => {
-      heap -= L.INNER_SUFFIX;
-      u8.fill(0, start + heap, start + heap + L.INNER_SUFFIX);
+      const keyBytes = slot === 0 ? 0 : 4;
+      heap -= L.INNER_SUFFIX + keyBytes;
+      u8.fill(0, start + heap, start + heap + L.INNER_SUFFIX + keyBytes);
       u32[(start + heap) / 4] = child;
-      this.#slot(start, slot, heap);
+      if (slot > 0) u8[start + heap + L.INNER_SUFFIX + 3] = slot;
+      this.#slot(start, slot, heap, keyBytes);
     });
     u16[(start + L.PAGE_SLOT_COUNT) / 2] = lpns.length;
     u16[(start + L.PAGE_HEAP_START) / 2] = heap;
@@ -110,11 +115,13 @@ export class Graph {
     if (this.pages.shared) this.pages.beginChange(frame);
     let heap = this.pages.pageBytes;
     values.forEach((value, slot) => {
-      heap -= L.LEAF_FIXED_BYTES + 4;
-      u8.fill(0, start + heap, start + heap + L.LEAF_FIXED_BYTES);
+      heap -= VALUE_AT + 4;
+      u8.fill(0, start + heap, start + heap + VALUE_AT);
+      u16[(start + heap + L.LEAF_SUFFIX_BYTES) / 2] = 4;
       u16[(start + heap + L.LEAF_VALUE_BYTES) / 2] = 4;
-      u32[(start + heap + L.LEAF_FIXED_BYTES) / 4] = value;
-      this.#slot(start, slot, heap);
+      u8[start + heap + VALUE_AT - 1] = slot;
+      u32[(start + heap + VALUE_AT) / 4] = value;
+      this.#slot(start, slot, heap, 4);
     });
     u16[(start + L.PAGE_SLOT_COUNT) / 2] = values.length;
     u16[(start + L.PAGE_HEAP_START) / 2] = heap;
@@ -163,12 +170,12 @@ export class Graph {
     for (const [i, child] of expected.children.entries()) this.#check(child, [...path, i]);
   }
 
-  #slot(start: number, slot: number, record: number): void {
+  #slot(start: number, slot: number, record: number, keyBytes: number): void {
     const at = start + L.PAGE_PREFIX + slot * L.SLOT_BYTES;
     const { u16, u32 } = this.pages;
-    u32[at / 4] = 0;
+    u32[at / 4] = slot;
     u16[(at + L.SLOT_RECORD) / 2] = record;
-    u16[(at + L.SLOT_SUFFIX_BYTES) / 2] = 0;
+    u16[(at + L.SLOT_SUFFIX_BYTES) / 2] = keyBytes;
   }
 
   #page(lpn: number): { u8: Uint8Array; u16: Uint16Array; u32: Uint32Array; start: number } {
