@@ -38,6 +38,10 @@ import { Superseded } from './superseded.ts';
 
 /** Share of `cacheMemory` for the accelerator. */
 const ACCELERATOR_SHARE = 1 / 8;
+/** Share of `cacheMemory` that the end of the log may take in memory, beside the cache and within bounds: it is a cache too. */
+const TAIL_SHARE = 1 / 16;
+const TAIL_BYTES_MIN = 4 * 1024 * 1024;
+const TAIL_BYTES_MAX = 16 * 1024 * 1024;
 /** What is looked at behind the end of a log said to be closed cleanly. */
 const QUIET_BYTES = 64 * 1024;
 const LOG_FILE = /^log-\d{6}\.seg$/;
@@ -176,6 +180,7 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
       incarnation: meta.incarnation,
       epoch,
       segmentBytes: settings.segmentBytes,
+      tailBytes: Math.min(Math.max(settings.cacheMemory * TAIL_SHARE, TAIL_BYTES_MIN), TAIL_BYTES_MAX),
       blocks: pages.blocks,
       logger: settings.logger,
       from: { segment: meta.logSegment, offset: meta.logOffset },
