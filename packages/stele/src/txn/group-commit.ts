@@ -69,6 +69,8 @@ export class GroupCommit {
   #lazyTimer: Timer | undefined;
   #lazyDueMs = Number.POSITIVE_INFINITY;
   #failure: SteleError | undefined;
+  /** A blocking commit on its way to the device: nobody hears of it before. */
+  #held = Number.POSITIVE_INFINITY;
   groups = 0;
   syncs = 0;
   syncMsLast = 0;
@@ -104,8 +106,13 @@ export class GroupCommit {
   /** Registers an applied commit of the blocking form and takes it, with all before it, to its level. */
   settleNow(commit: number, level: Durability, receipt: { durability: 'kernel' | 'device' }): void {
     if (level !== 'immediate') this.#want(commit, level);
-    this.writeNow();
-    if (level === 'immediate') this.syncNow();
+    if (level === 'immediate') this.#held = commit;
+    try {
+      this.writeNow();
+      if (level === 'immediate') this.syncNow();
+    } finally {
+      this.#held = Number.POSITIVE_INFINITY;
+    }
     receipt.durability = this.durable >= commit ? 'device' : 'kernel';
   }
 
@@ -278,7 +285,7 @@ export class GroupCommit {
     if (at === waiters.length) {
       if (at > 0) this.#waiters = [];
       this.#head = 0;
-      this.#reported = Math.max(this.#reported, this.written);
+      this.#reported = Math.max(this.#reported, this.#held <= this.durable ? this.written : Math.min(this.written, this.#held - 1));
     } else {
       this.#head = at;
       if (at > 4096 && at * 2 > waiters.length) {
