@@ -33,11 +33,15 @@ export function steleError(kind: string, code: string): (error: unknown) => bool
 }
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-const pattern = (length: number, seed: number): Uint8Array => Uint8Array.from({ length }, (_, at) => (at * 31 + seed * 7 + (at >> 8)) & 255);
+const pattern = (length: number, seed: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, at) => (at * 31 + seed * 7 + (at >> 8)) & 255);
 
 /** Runs the storage contract against fresh storages from `make`. */
 export function storageContract(name: string, make: () => StorageUnderTest | Promise<StorageUnderTest>): void {
-  const scenario = (title: string, run: (storage: Storage, under: Required<Pick<StorageUnderTest, 'drive'>> & StorageUnderTest) => void | Promise<void>) =>
+  const scenario = (
+    title: string,
+    run: (storage: Storage, under: Required<Pick<StorageUnderTest, 'drive'>> & StorageUnderTest) => void | Promise<void>,
+  ) =>
     test(title, async () => {
       const under = await make();
       try {
@@ -66,7 +70,24 @@ export function storageContract(name: string, make: () => StorageUnderTest | Pro
     });
 
     scenario('names are flat and never those of the host', (storage) => {
-      for (const bad of ['', '.', '..', '.hidden', '-x', 'a/b', '../a', 'a\\b', 'A.db', 'a b', 'a\0', 'ä', 'a..b', 'lock.db', 'lock.owner', 'x'.repeat(101)]) {
+      for (const bad of [
+        '',
+        '.',
+        '..',
+        '.hidden',
+        '-x',
+        'a/b',
+        '../a',
+        'a\\b',
+        'A.db',
+        'a b',
+        'a\0',
+        'ä',
+        'a..b',
+        'lock.db',
+        'lock.owner',
+        'x'.repeat(101),
+      ]) {
         assert.throws(() => storage.open(bad, { create: true }), steleError('invalid', 'FILE_NAME'), bad);
         assert.throws(() => storage.remove(bad), steleError('invalid', 'FILE_NAME'), bad);
         assert.equal(storage.exists(bad), false);
@@ -178,7 +199,10 @@ export function storageContract(name: string, make: () => StorageUnderTest | Pro
         if (turn % 11 === 0) file.truncate(file.size() + 10);
       }
       await drive(Promise.all(waits));
-      assert.deepEqual(order, Array.from({ length: 30 }, (_, turn) => turn));
+      assert.deepEqual(
+        order,
+        Array.from({ length: 30 }, (_, turn) => turn),
+      );
       const target = new Uint8Array(350);
       for (let turn = 0; turn < 30; turn++) {
         assert.equal(file.read(target, 0, 350, turn * 350), 350);
@@ -400,7 +424,11 @@ export function hashingContract(name: string, make: () => Hashing): void {
       const plain = Uint8Array.from(bytes);
       for (let length = 0; length <= 200; length++) {
         const start = length % 7;
-        const expected = Uint8Array.from(createHash('sha256').update(plain.subarray(start, start + length)).digest());
+        const expected = Uint8Array.from(
+          createHash('sha256')
+            .update(plain.subarray(start, start + length))
+            .digest(),
+        );
         assert.deepEqual(hashing.sha256(bytes, start, start + length), expected);
         const target = new Uint8Array(new SharedArrayBuffer(40)).fill(1);
         hashing.sha256Into(bytes, start, start + length, target, 4);
@@ -420,7 +448,13 @@ export function hashingContract(name: string, make: () => Hashing): void {
     test('crc32() agrees with zlib, continues from a seed, and is unsigned', () => {
       const hashing = make();
       const bytes = pattern(5000, 4);
-      for (const [start, end] of [[0, 0], [0, 1], [3, 20], [0, 5000], [17, 4444]] as const) {
+      for (const [start, end] of [
+        [0, 0],
+        [0, 1],
+        [3, 20],
+        [0, 5000],
+        [17, 4444],
+      ] as const) {
         assert.equal(hashing.crc32(bytes, start, end, 0), crc32(bytes.subarray(start, end)));
         assert.equal(hashing.crc32(bytes, start, end, 0xdeadbeef), crc32(bytes.subarray(start, end), 0xdeadbeef));
       }
@@ -429,7 +463,10 @@ export function hashingContract(name: string, make: () => Hashing): void {
 }
 
 /** For {@link threadsContract}: what this module exports as a job. */
-export async function run(input: { fail?: 'stele' | 'plain'; untilCancelled?: boolean; file?: string }, context: ThreadContext): Promise<unknown> {
+export async function run(
+  input: { fail?: 'stele' | 'plain'; untilCancelled?: boolean; file?: string },
+  context: ThreadContext,
+): Promise<unknown> {
   if (input.fail === 'stele') throw new SteleError('corrupt', 'LOG_DAMAGED', 'as asked', { detail: { segment: 7 } });
   if (input.fail === 'plain') throw new RangeError('as asked');
   while (input.untilCancelled === true && !context.cancelled()) await context.yield();

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { writeAll } from '../../src/host/files.ts';
 import { type FaultyHost, faultyHost } from '../../src/host/faulty/host.ts';
 import { PowerCut } from '../../src/host/faulty/power-cut.ts';
 import type { FaultyOptions } from '../../src/host/faulty/settings.ts';
 import { type FaultyStorage, faultyStorage } from '../../src/host/faulty/storage.ts';
+import { writeAll } from '../../src/host/files.ts';
 import { pureHashing } from '../../src/host/pure-hashing.ts';
 import type { SyncStyle } from '../../src/host/storage.ts';
-import { clockContract, hashingContract, randomContract, steleError, storageContract, threadsContract, timersContract } from './contract.ts';
+import {
+  clockContract,
+  hashingContract,
+  randomContract,
+  steleError,
+  storageContract,
+  threadsContract,
+  timersContract,
+} from './contract.ts';
 
 for (const syncStyle of ['barrier', 'writeThrough'] as const) {
   storageContract(`faulty, ${syncStyle}`, () => {

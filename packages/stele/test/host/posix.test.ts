@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { posixHost } from '../../src/host/posix/host.ts';
 import { type PosixStorageOptions, posixStorage } from '../../src/host/posix/storage.ts';
-import { clockContract, hashingContract, randomContract, steleError, storageContract, threadsContract, timersContract } from './contract.ts';
+import {
+  clockContract,
+  hashingContract,
+  randomContract,
+  steleError,
+  storageContract,
+  threadsContract,
+  timersContract,
+} from './contract.ts';
 
 const fresh = (): string => mkdtempSync(join(tmpdir(), 'stele-host-'));
 
@@ -94,7 +102,10 @@ for (const syncStyle of ['barrier', 'writeThrough'] as const) {
       await pending;
       const back = new Uint8Array(1000);
       file.read(back, 0, 1000, 150_000);
-      assert.ok(back.every((byte) => byte === 100 + turn), `turn ${turn}`);
+      assert.ok(
+        back.every((byte) => byte === 100 + turn),
+        `turn ${turn}`,
+      );
     }
     file.close();
     storage.close();

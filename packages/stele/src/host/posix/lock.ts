@@ -11,7 +11,7 @@
  *   `lock()` in this process is refused like one from outside.
  * - The file stays empty and no journal file appears (journal_mode=MEMORY).
  *
- * Where node:sqlite is missing, pid-lock.ts takes over.
+ * Where node:sqlite is missing, pid-lock.ts takes over; each style looks for holders of the other.
  *
  * Specification: spec/host.md, "Exclusion".
  */
@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import type { SteleError } from '../../base/errors.ts';
 import { ioError, locked, noPermission } from '../failures.ts';
 import type { ExclusionLock } from '../storage.ts';
-import { takePidLock, takePidReaderLock } from './pid-lock.ts';
+import { markKernelLock, takePidLock, takePidReaderLock } from './pid-lock.ts';
 
 export type LockStyle = 'sqlite' | 'file';
 
@@ -48,6 +48,13 @@ export function takeLock(directory: string, style: LockStyle | 'auto', isShared:
 
 function takeSqliteLock(directory: string, sqlite: Sqlite, isShared: boolean): ExclusionLock {
   const database = begin(directory, sqlite, isShared);
+  let mark: { remove(): void };
+  try {
+    mark = markKernelLock(directory, isShared);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
   const ownerPath = join(directory, OWNER);
   const words = `process ${process.pid}${isShared ? ', reading' : ''}, since ${new Date().toISOString()}\n`;
   try {
@@ -66,6 +73,7 @@ function takeSqliteLock(directory: string, sqlite: Sqlite, isShared: boolean): E
       } catch {
         // As above.
       }
+      mark.remove();
       closing.close();
     },
   };

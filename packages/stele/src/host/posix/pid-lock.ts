@@ -3,6 +3,7 @@
  *
  *   lock.pid              the writer: JSON { host, boot, namespace, pid, startTime, token }
  *   lock.reader-<token>   one for each reader: the same
+ *   lock.sqlite-<w|r>-<token>   a holder of the kernel's lock (lock.ts), so that one without node:sqlite sees it
  *
  * Invariants
  * - A lock file appears complete or not at all: written under another name, then linked (link fails if the name exists).
@@ -27,6 +28,8 @@ import type { ExclusionLock } from '../storage.ts';
 import { codeOf, fromSystem } from './errors.ts';
 
 const READER = 'lock.reader-';
+const WRITING_ELSEWHERE = 'lock.sqlite-w-';
+const READING_ELSEWHERE = 'lock.sqlite-r-';
 
 /** Who holds a directory. Empty strings where the platform does not tell. */
 interface Owner {
@@ -52,7 +55,9 @@ export function takePidLock(directory: string): ExclusionLock {
     remove(draft);
   }
   try {
-    refuseReaders(directory);
+    refuseThose(directory, READER);
+    refuseThose(directory, WRITING_ELSEWHERE);
+    refuseThose(directory, READING_ELSEWHERE);
   } catch (error) {
     remove(path);
     throw error;
@@ -80,7 +85,9 @@ export function takePidReaderLock(directory: string): ExclusionLock {
       remove(path);
       throw holder === undefined ? locked(directory, `an unreadable ${writer}`) : refusal(directory, holder);
     }
+    refuseThose(directory, WRITING_ELSEWHERE);
   } catch (error) {
+    remove(path);
     throw error instanceof SteleError ? error : fromSystem('lock', directory, error);
   } finally {
     remove(draft);
@@ -88,9 +95,39 @@ export function takePidReaderLock(directory: string): ExclusionLock {
   return { release: () => remove(path) };
 }
 
-function refuseReaders(directory: string): void {
+/**
+ * For a holder of the kernel's lock: leaves a mark for those who cannot ask the kernel, then refuses if one of them was
+ * here first. Marks of the kernel's own former holders are swept away by whoever holds it alone.
+ *
+ * @throws {SteleError} `unavailable` LOCKED
+ */
+export function markKernelLock(directory: string, isShared: boolean): { remove(): void } {
+  const own = describeSelf();
+  const path = join(directory, (isShared ? READING_ELSEWHERE : WRITING_ELSEWHERE) + own.token);
+  try {
+    if (!isShared) for (const name of readdirSync(directory)) if (name.startsWith('lock.sqlite-')) remove(join(directory, name));
+    writeFileSync(path, JSON.stringify(own), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    // A reader without the right to write leaves no mark: whoever may write is told by the kernel's lock.
+    if (!isShared) throw fromSystem('lock', directory, error);
+  }
+  try {
+    const writer = join(directory, 'lock.pid');
+    const holder = readOwner(writer);
+    if (holder === undefined ? existsSync(writer) : !isGone(holder))
+      throw holder === undefined ? locked(directory, `an unreadable ${writer}`) : refusal(directory, holder);
+    if (!isShared) refuseThose(directory, READER);
+  } catch (error) {
+    remove(path);
+    throw error;
+  }
+  return { remove: () => remove(path) };
+}
+
+/** Refuses while one of those whose files begin so is alive; takes away the files of the gone. */
+function refuseThose(directory: string, lead: string): void {
   for (const name of readdirSync(directory)) {
-    if (!name.startsWith(READER)) continue;
+    if (!name.startsWith(lead)) continue;
     const path = join(directory, name);
     const reader = readOwner(path);
     if (reader !== undefined && isGone(reader)) remove(path);
