@@ -7,10 +7,11 @@
  */
 
 import assert from 'node:assert/strict';
+import { SteleError } from '../../src/base/errors.ts';
 import type { FaultyHostOptions } from '../../src/host/faulty/host.ts';
 import { openEngineSync } from '../../src/txn/engine.ts';
 import { checkRecovered, compareState } from '../reference/recovery.ts';
-import { codeOf, Driver } from './driver.ts';
+import { Driver } from './driver.ts';
 import { type Court, checkVerify, judge } from './judge.ts';
 import { mixSeed, newMachine, optionsOf, type Setup } from './machine.ts';
 import type { Places } from './places.ts';
@@ -75,7 +76,7 @@ export async function runFailure(
   driver.closeViews();
   // The order may still stand, and meet the sync of the closing itself: then that says so.
   await machine.drive(driver.engine.close()).catch((error: unknown) => {
-    if (!failed && codeOf(error) !== 'IO_ERROR' && codeOf(error) !== 'COMMIT_UNKNOWN') throw error;
+    if (!failed && !(error instanceof SteleError && error.kind === 'unavailable')) throw error;
   });
   const mark = driver.journal.mark();
   const court: Court = { setup, journal: driver.journal, places };

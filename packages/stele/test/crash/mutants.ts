@@ -119,8 +119,8 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       [
         'txn/group-commit.ts',
-        "    if (level === 'immediate') this.syncNow();\n    receipt",
-        "    if (level === 'immediate') this.durable = commit;\n    receipt",
+        "      if (level === 'immediate') this.syncNow();\n",
+        "      if (level === 'immediate') this.durable = commit;\n",
       ],
     ],
   },
