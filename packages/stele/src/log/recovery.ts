@@ -21,6 +21,7 @@ import { readFully, writeAll, writeZeros } from '../host/files.ts';
 import type { StorageFile } from '../host/storage.ts';
 import { CommitReader } from './commit-reader.ts';
 import { GROUP_BYTES, groupDurableOffset, groupDurableSegment, isGroupAt } from './group-format.ts';
+import { findHeadlessGroups, type HeadlessSearch } from './headless.ts';
 import { align8, headCommit, KIND_CLEAN_CLOSE } from './record-format.ts';
 import { isAfter, type ScannedSegment, Scanner } from './scanner.ts';
 import { Segment, segmentName } from './segment.ts';
@@ -58,7 +59,7 @@ export function recoverLog(options: RecoverOptions, native: Crc32, visit: VisitC
   const reader = new CommitReader(scanner, source, native, options.fromCommit, options.visitMark);
   try {
     while (reader.nextCommit()) visit(reader);
-    judge(options, live, scanner, reader);
+    judge(options, found, live, scanner, reader);
     const store = settle(options, found, live, scanner, readOnly);
     return {
       store,
@@ -74,7 +75,13 @@ export function recoverLog(options: RecoverOptions, native: Crc32, visit: VisitC
 }
 
 /** Throws LOG_DAMAGED when the log is known to have been durable beyond its end. */
-function judge(options: RecoverOptions, live: Map<number, Segment>, scanner: Scanner, reader: CommitReader): void {
+function judge(
+  options: RecoverOptions,
+  found: ReturnType<typeof findSegments>,
+  live: Map<number, Segment>,
+  scanner: Scanner,
+  reader: CommitReader,
+): void {
   const { nextSegment: segment, nextOffset: offset } = scanner;
   let durableSegment = options.knownDurable.segment;
   let durableOffset = options.knownDurable.offset;
@@ -92,6 +99,18 @@ function judge(options: RecoverOptions, live: Map<number, Segment>, scanner: Sca
       learn(marks.durableSegment, marks.durableOffset);
       if (marks.lastCommit > last) last = marks.lastCommit;
     }
+    const generations = [...found.segments.values()].map(({ header }) => header.generation);
+    const search: HeadlessSearch = {
+      storage: options.storage,
+      databaseId: options.databaseId,
+      slots: found.unused.filter(({ generation }) => generation <= 0).map(({ slot }) => slot),
+      lastSegment: segment,
+      generationMax: Math.max(...generations, ...found.unused.map(({ generation }) => generation)),
+    };
+    findHeadlessGroups(search, (bytes, at) => {
+      learn(groupDurableSegment(bytes, at), groupDurableOffset(bytes, at));
+      last = Math.max(last, headCommit(bytes, at));
+    });
   }
   if (!isAfter(durableSegment, durableOffset, segment, offset)) return;
   const commits = { first: reader.commit + 1, last: Math.max(last, reader.commit + 1) };

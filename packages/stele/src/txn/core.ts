@@ -248,6 +248,11 @@ export class Core {
     const isReplaying = replaying?.commit === commit; // what it carries lies in itself, and the index does not know it yet
     const first = isReplaying ? replaying!.segment : this.#segmentOf(commit);
     const last = isReplaying ? replaying!.endSegment : commit < this.index.commits ? this.#segmentOf(commit + 1) : this.endSegment;
+    // Whole by their checksums, the entries may still say anything.
+    if (first > last || last > Math.max(this.endSegment, replaying?.endSegment ?? 0))
+      throw new SteleError('corrupt', 'INDEX_DAMAGED', `the commit index has commit ${commit} in segments ${first} to ${last}`, {
+        detail: { commit },
+      });
     const numbers: number[] = [];
     for (let number = first; number <= last; number++) numbers.push(number);
     return numbers;
