@@ -17,8 +17,8 @@ import { FLUSH_LIMITS, Flusher } from './flusher.ts';
 import { GroupCommit } from './group-commit.ts';
 import { HeaderWriter } from './header-writer.ts';
 import { Housekeeper } from './housekeeper.ts';
-import { type Opened, openCore } from './open.ts';
-import { checkOptions } from './options.ts';
+import { nothingHere, type Opened, openCore } from './open.ts';
+import { checkOptions, described } from './options.ts';
 import { checkRules } from './retention.ts';
 import { Room } from './room.ts';
 import { engineStats } from './stats.ts';
@@ -51,6 +51,7 @@ export function openEngine(options: EngineOptions): Promise<Engine> {
 export function openEngineSync(options: EngineOptions): Engine {
   const settings = checkOptions(options);
   const { host } = options;
+  if (settings.readOnly && host.storage.list().length === 0) throw nothingHere();
   const lock = host.storage.lock(settings.readOnly ? { shared: true } : undefined);
   try {
     refuseUnfinished(host.storage);
@@ -106,6 +107,8 @@ class StoredEngine extends WritingEngine implements Engine {
   }
 
   onCommitted(listener: (firstVersion: number, lastVersion: number) => void): Disposable {
+    if (typeof listener !== 'function')
+      throw new SteleError('invalid', 'LISTENER_INVALID', `listener is ${described(listener)}, expected a function`);
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -115,7 +118,17 @@ class StoredEngine extends WritingEngine implements Engine {
     if (this.#listeners.size === 0) return;
     // After the promises: their reactions are already queued.
     this.core.host.timers.microtask(() => {
-      for (const listener of this.#listeners) listener(first, last);
+      for (const listener of this.#listeners) {
+        try {
+          listener(first, last);
+        } catch (error) {
+          // The commit stands whatever a listener makes of it.
+          this.core.settings.logger({
+            level: 'error',
+            message: `a listener of commits threw: ${error instanceof Error ? error.message : String(error)}`,
+          });
+        }
+      }
     });
   }
 
@@ -150,6 +163,12 @@ class StoredEngine extends WritingEngine implements Engine {
 
   async backup(target: Parameters<Engine['backup']>[0], options: Parameters<Engine['backup']>[1] = {}): Promise<void> {
     this.core.assertReadable();
+    if (typeof target?.list !== 'function')
+      throw new SteleError(
+        'invalid',
+        'OPTION_INVALID',
+        `backup target is ${described(target)}, expected a storage, such as posixHost('./copy').storage`,
+      );
     await backupTo(this.core, this.#flusher, target, options, () => this.#headers.advance(true));
   }
 

@@ -51,6 +51,7 @@ export abstract class NewestReader extends SightReader {
   }
 
   override get(key: Uint8Array): Uint8Array | undefined {
+    checkKey(key);
     return this.read(key, key.length, this.core.copyOf);
   }
 

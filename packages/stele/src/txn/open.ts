@@ -60,10 +60,15 @@ export function openCore(host: Host, settings: Settings, throughCommit = Number.
   host.random.fill(epoch);
   const look = PageFile.look({ storage: host.storage, hashing: host.hashing });
   if (look !== 'present') {
-    if (settings.readOnly) throw new SteleError('invalid', 'NOT_FOUND', 'there is no database here, and a read-only open creates none');
+    if (settings.readOnly) throw nothingHere();
     create(host, settings, epoch);
   }
   return openExisting(host, settings, epoch, throughCommit);
+}
+
+/** The error of a read-only open where there is nothing. */
+export function nothingHere(): SteleError {
+  return new SteleError('invalid', 'NOT_FOUND', 'there is no database here, and a read-only open creates none');
 }
 
 function create(host: Host, settings: Settings, epoch: Uint8Array): void {

@@ -34,6 +34,9 @@ export interface Settings {
   readonly logger: NonNullable<EngineOptions['logger']>;
 }
 
+/** Of puts, deletes and commits. */
+const WRITE_OPTIONS = new Set<string>(['durability', 'assertedTimeMs', 'meta', 'expiresAt', 'ttlMs', 'ifVersion']);
+
 const KNOWN = new Set<string>([
   'host',
   'durability',
@@ -51,6 +54,12 @@ const KNOWN = new Set<string>([
 
 /** @throws {SteleError} `invalid` OPTION_INVALID naming the option, what was found and what is expected */
 export function checkOptions(options: EngineOptions): Settings {
+  if (options === null || typeof options !== 'object' || typeof options.host?.storage?.lock !== 'function')
+    throw new SteleError(
+      'invalid',
+      'OPTION_INVALID',
+      `options are ${described(options)}, expected an object with a host, such as { host: posixHost('./data') }`,
+    );
   for (const name of Object.keys(options))
     if (!KNOWN.has(name)) throw refused(name, 'an unknown option', `one of ${[...KNOWN].join(', ')}`);
   const durability = options.durability ?? 'immediate';
@@ -77,12 +86,19 @@ export function checkOptions(options: EngineOptions): Settings {
     readOnly: flag('readOnly', options.readOnly, false),
     accelerator: flag('accelerator', options.accelerator, true),
     viewIdleMs: within('viewIdleMs', options.viewIdleMs ?? 600_000, 1, Number.POSITIVE_INFINITY),
-    logger: options.logger ?? (() => {}),
+    logger: listener('logger', options.logger),
   };
 }
 
+/** A value as a message shows it: text in quotes. */
+export function described(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return String(value);
+  return `${typeof value === 'function' ? 'a function' : `an object (${Object.keys(value).slice(0, 5).join(', ')})`}`;
+}
+
 function refused(name: string, found: unknown, expected: string): SteleError {
-  return new SteleError('invalid', 'OPTION_INVALID', `option ${name}: found ${String(found)}, expected ${expected}`, {
+  return new SteleError('invalid', 'OPTION_INVALID', `option ${name}: found ${described(found)}, expected ${expected}`, {
     detail: { option: name },
   });
 }
@@ -102,6 +118,11 @@ function flag(name: string, value: boolean | undefined, otherwise: boolean): boo
   return value ?? otherwise;
 }
 
+function listener(name: string, given: EngineOptions['logger']): NonNullable<EngineOptions['logger']> {
+  if (given !== undefined && typeof given !== 'function') throw refused(name, given, 'a function');
+  return given ?? (() => {});
+}
+
 /** First byte of every key: spec/file-format.md, "Keyspaces". */
 export const KEYSPACE_MIN = 1;
 export const KEYSPACE_MAX = 3;
@@ -113,7 +134,11 @@ export function checkKey(key: Uint8Array): void {
     throw new SteleError('invalid', 'KEY_INVALID', `key of ${key.length} bytes, expected 1 to ${KEY_BYTES_MAX}`);
   const keyspace = key[0]!;
   if (keyspace < KEYSPACE_MIN || keyspace > KEYSPACE_MAX) {
-    throw new SteleError('invalid', 'KEY_INVALID', `keyspace ${keyspace}, expected 1 (system), 2 (user) or 3 (layer)`);
+    throw new SteleError(
+      'invalid',
+      'KEY_INVALID',
+      `keyspace ${keyspace}, expected 1 (system), 2 (user) or 3 (layer): put the byte 2 before an application's key`,
+    );
   }
 }
 
@@ -151,6 +176,8 @@ export function checkCommitOptions(
   const bad = (message: string): never => {
     throw new SteleError('invalid', 'COMMIT_OPTIONS', message);
   };
+  if (typeof options !== 'object') bad(`options are ${described(options)}, expected an object`);
+  for (const name in options) if (!WRITE_OPTIONS.has(name)) bad(`unknown option ${name}, expected one of ${[...WRITE_OPTIONS].join(', ')}`);
   const { durability, assertedTimeMs, meta } = options;
   if (durability !== undefined && durability !== 'immediate' && durability !== 'debounced' && durability !== 'async')
     bad(`durability is ${String(durability)}`);

@@ -245,6 +245,7 @@ export function checkRules(rules: RetentionRules): void {
   const bad = (message: string): never => {
     throw new SteleError('invalid', 'RETENTION_RULES', message);
   };
+  if (rules === null || typeof rules !== 'object') bad(`rules are ${typeof rules}, expected { rules: [...] }`);
   if (!Array.isArray(rules?.rules) || rules.rules.length === 0) bad('expected a list with at least the rule of the empty prefix');
   rules.rules.forEach((rule, at) => {
     if (!(rule.prefix instanceof Uint8Array)) bad(`rule ${at}: prefix is ${typeof rule.prefix}, expected bytes`);

@@ -1,7 +1,7 @@
 /**
  * The byte interface of the kernel: what `model` stands on and what the racks drive.
  *
- * Keys are bytes, 1 to 1,100 of them; the first is the keyspace code (see base/keyspace.ts). Values are bytes, 0 to
+ * Keys are bytes, 1 to 1,100 of them; the first is the keyspace code (1 system, 2 the application's, 3 layers). Values are bytes, 0 to
  * 64 MiB. Order is byte order. A *version* is a commit number: dense, from 1; version 0 is the empty database.
  *
  * A file of interfaces only. Specification: spec/transactions.md; reference: test/reference.
@@ -180,7 +180,7 @@ export interface EngineOptions {
   readonly debounceMs?: number;
   /** Bytes of page frames and accelerator; at least 1 MiB. Default: given by the host's caller. */
   readonly cacheMemory?: number;
-  /** 4096, 8192 (default), 16384 or 32768; recorded at creation. */
+  /** 8192 (default), 16384 or 32768; recorded at creation. */
   readonly pageSize?: number;
   /** 64 KiB to 1 GiB, default 64 MiB. */
   readonly segmentBytes?: number;

@@ -17,7 +17,7 @@ import { liveIn } from './count.ts';
 import { Encoder } from './encoder.ts';
 import type { Flusher } from './flusher.ts';
 import { NewestReader } from './newest-reader.ts';
-import { checkCommitOptions } from './options.ts';
+import { checkCommitOptions, described } from './options.ts';
 import type { Room } from './room.ts';
 import { SlicedDelete } from './sliced-delete.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
@@ -200,6 +200,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
   }
 
   async transact<T>(work: (txn: Transaction) => T | Promise<T>, options: CommitOptions & { retries?: number } = {}): Promise<T> {
+    if (typeof work !== 'function') throw new SteleError('invalid', 'OPTION_INVALID', `work is ${described(work)}, expected a function`);
     const { retries = 10, ...commitOptions } = options;
     if (!Number.isSafeInteger(retries) || retries < 0)
       throw new SteleError('invalid', 'OPTION_INVALID', `retries is ${retries}, expected a whole number from 0`);

@@ -6,6 +6,7 @@
  * Specification: spec/host.md, "Posix host".
  */
 
+import { SteleError } from '../../base/errors.ts';
 import type { Host } from '../host.ts';
 import { inlineThreads } from '../inline-threads.ts';
 import { nodeClock, nodeRandom, nodeTimers } from './ambient.ts';
@@ -26,8 +27,19 @@ export interface PosixHost extends Host {
   readonly storage: PosixStorage;
 }
 
+const OPTIONS = new Set(['syncStyle', 'syncThread', 'lock', 'threads', 'threadsMax']);
+
 /** The host for a directory, which is made when first written to. Close `threads`, then `storage`. */
 export function posixHost(directory: string, options: PosixHostOptions = {}): PosixHost {
+  if (typeof directory !== 'string' || directory === '')
+    throw new SteleError(
+      'invalid',
+      'OPTION_INVALID',
+      `directory is ${directory === '' ? 'empty' : typeof directory}, expected the path of a directory`,
+    );
+  for (const name of Object.keys(options))
+    if (!OPTIONS.has(name))
+      throw new SteleError('invalid', 'OPTION_INVALID', `unknown option ${name}, expected one of ${[...OPTIONS].join(', ')}`);
   const storage = posixStorage(directory, options);
   const hashing = nodeHashing();
   const timers = nodeTimers();
