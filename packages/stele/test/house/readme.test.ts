@@ -1,5 +1,5 @@
 /**
- * The snippets of README.md run. A line `expression; // 'text'` claims that the expression is that text.
+ * The snippets of README.md run. A line `console.log(expression); // text` claims that the expression prints as that text.
  */
 
 import assert from 'node:assert/strict';
@@ -16,7 +16,11 @@ function moduleOf(snippet: string, directory: string): string {
   const body = snippet
     .replaceAll("from 'stele'", `from '${door}'`)
     .replaceAll("'./data'", JSON.stringify(join(directory, 'data')))
-    .replace(/^(?<claim>\S.*?); \/\/ (?<text>'[^']*')$/gm, 'assert.equal($<claim>, $<text>);');
+    .replace(
+      /^console\.log\((?<claim>.*)\); \/\/ (?<text>.*)$/gm,
+      (_line, claim: string, text: string) => `assert.equal(String(${claim}), ${JSON.stringify(text)});`,
+    )
+    .replace(/console\.log\(/g, 'void (');
   return `import assert from 'node:assert/strict';\n${body}`;
 }
 
