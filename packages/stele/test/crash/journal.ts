@@ -80,9 +80,9 @@ export class Journal {
 
   /**
    * The reference as it stood at `mark`. Rules set behind commit `recovered` may have been lost with what followed it: then
-   * those before count as set again, so that only what both keep is promised.
+   * those before count as set again, so that only what both keep is promised; `onUncertain` hears of them.
    */
-  at(mark: Mark, recovered = Number.POSITIVE_INFINITY): Reference {
+  at(mark: Mark, recovered = Number.POSITIVE_INFINITY, onUncertain?: (rules: RetentionRules) => void): Reference {
     const reference = new Reference(this.#historyMs);
     let certain: RetentionRules = { rules: [{ prefix: new Uint8Array(0), historyMs: this.#historyMs }] };
     let isUncertain = false;
@@ -95,7 +95,10 @@ export class Journal {
         else isUncertain = true;
       }
     }
-    if (isUncertain) reference.setRetention(certain, reference.now(0));
+    if (isUncertain) {
+      reference.setRetention(certain, reference.now(0));
+      onUncertain?.(certain);
+    }
     return reference;
   }
 }

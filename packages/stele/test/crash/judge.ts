@@ -11,7 +11,7 @@ import type { FaultyHost } from '../../src/host/faulty/host.ts';
 import { readMetaSlots } from '../../src/pager/meta-slots.ts';
 import { PAGES_FILE } from '../../src/pager/page-file.ts';
 import { openEngineSync } from '../../src/txn/engine.ts';
-import type { Engine, Operation } from '../../src/txn/types.ts';
+import type { Engine, Operation, RetentionRules } from '../../src/txn/types.ts';
 import { keyBytes } from '../reference/keys.ts';
 import { checkRecovered, compareState } from '../reference/recovery.ts';
 import type { Reference } from '../reference/reference.ts';
@@ -43,13 +43,16 @@ export async function judge(court: Court, cut: Cut): Promise<number> {
   const atLeast = cut.kind === 'power' ? mark.device : mark.kernel;
   const isNew = !machine.storage.exists(PAGES_FILE);
   const engine = openEngineSync(optionsOf(setup, machine, true));
-  const reference = journal.at(mark, engine.version);
+  let agreed: RetentionRules | undefined;
+  const reference = journal.at(mark, engine.version, (rules) => (agreed = rules));
   if (!isNew && (cut.seen?.logWrites ?? 0) > 0) places.reach('torn group');
   const version = checkRecovered(reference, engine, { atLeast, clockMs: machine.clock.nowMs(), pastViews: 4 });
   comparePast(reference, engine, version);
   if (version < mark.version) places.reach('commit lost legally');
   if (version > atLeast) places.reach('unpromised commit kept');
   await checkVerify(machine, engine);
+  // Whichever rules came back, from here on both go by the same.
+  if (agreed !== undefined) engine.setRetention(agreed);
   const next = writeMore(reference, machine, engine, version);
   await crashOrClose(machine, engine, version);
   const successor = version % 2 === 0 ? machine : machine.reboot({ seed: version + 1 });
