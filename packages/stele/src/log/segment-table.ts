@@ -13,6 +13,7 @@
 import { readU16, readU32, readU48, writeU16, writeU32, writeU48 } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
 import { SteleError } from '../base/errors.ts';
+import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import type { SegmentInfo } from './types.ts';
 
 const MAGIC = 'STELESEG';
@@ -55,7 +56,7 @@ export function decodeSegmentTable(bytes: Uint8Array): SegmentInfo[] {
     if (number <= previous) throw damaged('order');
     if (bytes[at + 34]! > 1 || bytes[at + 35] !== 0) throw newer();
     previous = number;
-    segments.push({
+    const segment = {
       number,
       slot: readU32(bytes, at + 4),
       generation: readU32(bytes, at + 8),
@@ -64,7 +65,11 @@ export function decodeSegmentTable(bytes: Uint8Array): SegmentInfo[] {
       bytes: readU32(bytes, at + 24),
       fileBytes: readU48(bytes, at + 28),
       sealed: bytes[at + 34] === 1,
-    });
+    };
+    const { generation, firstCommit, lastCommit } = segment;
+    if (generation === 0 || firstCommit === 0 || lastCommit < firstCommit - 1) throw damaged(`segment ${number}`);
+    if (segment.bytes < SEGMENT_HEADER_BYTES || segment.bytes > segment.fileBytes) throw damaged(`bytes of segment ${number}`);
+    segments.push(segment);
   }
   return segments;
 }

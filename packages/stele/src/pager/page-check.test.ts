@@ -47,6 +47,8 @@ test('a sound leaf and a sound inner page pass', () => {
   assert.equal(check(page(L.TYPE_LEAF, 0), 0), undefined);
   assert.equal(check(page(L.TYPE_INNER, 2), 2), undefined);
   const full = page(L.TYPE_LEAF, 0);
+  full.u16[(START + 4000 + L.LEAF_COMMIT_LOW) / 2] = 9;
+  full.u16[(START + 4012 + 12) / 2] = 7; // behind expiry and ordinal: the superseded commit
   full.u16[(START + 4000) / 2] = L.LEAF_FLAGS_KNOWN & ~(L.LEAF_TOMBSTONE | L.LEAF_LARGE);
   assert.equal(check(full, 0), undefined, 'with every field');
 });
@@ -79,6 +81,8 @@ const wrongLeaf: [string, (views: PageViews) => void][] = [
   ['reserved bytes of the expiry', both(u16(4000, L.LEAF_EXPIRES), u16(4012 + 6, 1))],
   ['reserved bytes of the back commit', both(u16(4000, L.LEAF_BACK), u16(4012 + 6, 1))],
   ['reserved bytes of the first commit', both(u16(4000, L.LEAF_BACK), u16(4012 + 18, 1))],
+  ['supersedes nothing', u16(4000, L.LEAF_BACK)],
+  ['supersedes a later commit', both(u16(4000, L.LEAF_BACK), both(u16(4012, 2), u16(4000 + L.LEAF_COMMIT_LOW, 1)))],
   ['carried without a way back', u16(4000, L.LEAF_BACK_CARRIED)],
   ['tombstone with a value', u16(4000, L.LEAF_TOMBSTONE)],
   ['fields past the end', both(u16(84 + L.SLOT_RECORD, 4080), u16(4080, L.LEAF_BACK))],

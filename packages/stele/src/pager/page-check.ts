@@ -149,6 +149,11 @@ function checkLeafRecord(
   if ((flags & L.LEAF_ORDINAL) !== 0) end += L.LEAF_ORDINAL_BYTES;
   if ((flags & L.LEAF_BACK) !== 0) {
     if (u16[(start + end) / 2 + 3] !== 0 || u16[(start + end) / 2 + 9] !== 0) return 'reserved bytes are used';
+    const back = (start + end) / 2;
+    const commit = u48(u16, at + L.LEAF_COMMIT_LOW / 2, at + L.LEAF_COMMIT_HIGH / 2);
+    const backCommit = u48(u16, back, back + 2);
+    if (backCommit === 0 || backCommit > commit || u48(u16, back + 6, back + 8) > commit)
+      return `commit ${commit} supersedes ${backCommit}`;
     end += L.LEAF_BACK_BYTES;
   } else if ((flags & L.LEAF_BACK_CARRIED) !== 0) return `flags ${flags} contradict each other`;
   if ((flags & L.LEAF_SPINE) !== 0) {
@@ -159,6 +164,11 @@ function checkLeafRecord(
   if ((flags & L.LEAF_TOMBSTONE) !== 0 && ((flags & (L.LEAF_LARGE | L.LEAF_SWEPT)) !== 0 || valueBytes !== 0))
     return 'a tombstone with a value';
   return (flags & L.LEAF_LARGE) === 0 ? undefined : checkLargeReference(u8, start + end + suffixBytes, valueBytes);
+}
+
+/** Two words of the low half at `low`, the high word at `high`. */
+function u48(u16: Uint16Array, low: number, high: number): number {
+  return u16[low]! + u16[low + 1]! * 0x1_0000 + u16[high]! * 0x1_0000_0000;
 }
 
 function checkLargeReference(u8: Uint8Array, at: number, valueBytes: number): string | undefined {

@@ -133,7 +133,7 @@ export class LogAudit {
     let last = info;
     for (const next of this.#list) if (next.number === last.number + 1 && this.#segments.has(next.number)) last = next;
     const isHead = last === this.#list.at(-1);
-    let through = isHead ? this.#through : last.lastCommit;
+    let through = isHead ? this.#through : Math.min(last.lastCommit, this.#through);
     // Its last commit may end in a segment that is gone.
     if (!isHead && through >= last.firstCommit && !this.#core.segments.has(through)) through--;
     const start = this.#firstWhole(info);

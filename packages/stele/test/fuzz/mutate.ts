@@ -40,6 +40,8 @@ export function mutate(random: SeededRandom, bytes: Uint8Array): Uint8Array {
 export interface Mutation {
   readonly files: Files;
   readonly isForged: boolean;
+  /** One place only. */
+  readonly isSingle: boolean;
   /** What was done, for the report. */
   readonly what: string;
 }
@@ -58,7 +60,7 @@ export function mutateDirectory(random: SeededRandom, files: Files): Mutation {
       break; // what the step before left cannot be forged further
     }
   }
-  return { files: changed, isForged, what: what.join(', ') };
+  return { files: changed, isForged, isSingle: what.length === 1, what: what.join(', ') };
 }
 
 interface Step {
