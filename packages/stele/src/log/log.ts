@@ -15,6 +15,7 @@
  * Specification: spec/log-format.md.
  */
 
+import { writeU32 } from '../base/bytes.ts';
 import { makeCrc32 } from '../base/crc32.ts';
 import { invariant, SteleError } from '../base/errors.ts';
 import { writeAll } from '../host/files.ts';
@@ -24,7 +25,7 @@ import { encodeGroup, GROUP_BYTES } from './group-format.ts';
 import { encodeMark, MARK_BYTES_MAX } from './mark-format.ts';
 import type { OperationView } from './operation-view.ts';
 import { LogReader } from './reader.ts';
-import { align8, HEAD_BYTES, KIND_COMMIT, KIND_FINAL_PART, KIND_PART, recordSeed } from './record-format.ts';
+import { align8, HEAD_BYTES, KIND_COMMIT, KIND_FINAL_PART, KIND_GROUP, KIND_PART, recordSeed } from './record-format.ts';
 import { RecordWriter } from './record-writer.ts';
 import { recoverLog } from './recovery.ts';
 import { isAfter, SCAN_BYTES, Scanner } from './scanner.ts';
@@ -530,6 +531,9 @@ export class Log {
     const chunk = this.#tail.current!;
     const groupAt = align8(chunk.base + chunk.used) - chunk.base;
     for (let at = chunk.used; at < groupAt; at++) chunk.bytes[at] = 0;
+    // What a reader of the unwritten tail needs to step over the group record; the rest of it is encoded when it is written.
+    writeU32(chunk.bytes, groupAt + 8, GROUP_BYTES);
+    chunk.bytes[groupAt + 12] = KIND_GROUP;
     const end = groupAt + GROUP_BYTES;
     let piece = this.#sparePieces.pop();
     if (piece === undefined) {
