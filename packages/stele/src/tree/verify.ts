@@ -56,6 +56,7 @@ export class TreeVerifier {
   live = 0;
   readonly #tree: TreeState;
   readonly #onFault: (fault: TreeFault) => void;
+  readonly #newest: () => number;
   readonly #checked = new Int32Array(LEVEL_MAX + 2).fill(-1);
   readonly #summary = new Summary();
   /** Where the next slice goes on: the upper bound of the leaf done last. */
@@ -68,8 +69,10 @@ export class TreeVerifier {
   #isDone = false;
   #modifications: number;
 
-  constructor(tree: TreeState, onFault: (fault: TreeFault) => void) {
+  /** `newest`: no entry may come from a later commit. */
+  constructor(tree: TreeState, onFault: (fault: TreeFault) => void, newest: () => number = () => Number.POSITIVE_INFINITY) {
     this.#tree = tree;
+    this.#newest = newest;
     this.#onFault = onFault;
     this.#modifications = tree.modifications;
   }
@@ -215,6 +218,8 @@ export class TreeVerifier {
       const location = recordAt(pages, base, i);
       const flags = pages.u16[location / 2]!;
       if ((flags & ~LEAF_FLAGS_KNOWN) !== 0) this.#fault(lpn, 0, `entry ${i} has unknown flags ${flags}`);
+      if (commitAt(pages, location) > this.#newest())
+        this.#fault(lpn, 0, `slot ${i} is of commit ${commitAt(pages, location)}, the newest is ${this.#newest()}`);
       if (firstCommitAt(pages, location) > commitAt(pages, location))
         this.#fault(lpn, 0, `entry ${i} was first written after it was written`);
     }

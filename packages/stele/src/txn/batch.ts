@@ -12,7 +12,7 @@ import type { Core } from './core.ts';
 import { FOUND, MISS } from './core.ts';
 import { EffectList } from './effect-list.ts';
 import { Found, lookup } from './lookup.ts';
-import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf } from './options.ts';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BATCH_RANGES_MAX, checkKey, checkValue, expiryOf } from './options.ts';
 import type { Operation } from './types.ts';
 import type { WriteEffect } from './write-set.ts';
 import type { Writer } from './writer.ts';
@@ -30,7 +30,10 @@ export function collectBatch(
     throw new SteleError('invalid', 'BATCH_TOO_LARGE', `${operations.length} operations, at most ${BATCH_OPERATIONS_MAX}`);
   const set = new EffectList();
   const found = new Found();
+  let ranges = 0;
   for (const operation of operations) {
+    if (operation?.type === 'deleteRange' && ++ranges > BATCH_RANGES_MAX)
+      throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_RANGES_MAX} deleteRange operations`);
     if (operation?.type === 'deleteRange') deleteRange(applier, set, operation.start, operation.end, timeMs);
     else single(core, writer, set, found, operation, timeMs);
     if (set.bytes > BATCH_BYTES_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_BYTES_MAX} bytes`);
@@ -65,7 +68,7 @@ function single(
 
 function deleteRange(applier: Applier, set: EffectList, start: Uint8Array, end: Uint8Array, timeMs: number): void {
   checkBounds(start, end);
-  const before = set.within(start, end);
+  const before = set.liveWithin(start, end);
   for (const key of applier.liveKeys(start, end, timeMs)) set.add({ key, value: undefined, expiresAt: 0, ttlMs: undefined });
   // What the batch itself wrote there before goes too.
   for (const effect of before) set.add({ key: effect.key, value: undefined, expiresAt: 0, ttlMs: undefined });

@@ -13,39 +13,55 @@ import type { Core } from './core.ts';
 import { MISS } from './core.ts';
 import type { Change, ChangeOperation } from './types.ts';
 
+/** A stretch of the log is read at once and given out commit by commit, so that an abandoned reader holds nothing. */
+const STRETCH_COMMITS = 64;
+const STRETCH_BYTES = 1024 * 1024;
+
 /** Commits after `from` that are durable now, oldest first. */
 export function* changesAfter(core: Core, from: number): Generator<Change, undefined> {
   const through = core.durable;
-  if (from >= through) return undefined;
-  for (let commit = from + 1; commit <= Math.min(from + 1, through); commit++) {
-    if (!core.segments.has(commit)) throw gone(core, commit);
-  }
-  while (core.locate(from + 1) === MISS) core.fill();
-  core.segmentPins++;
-  try {
-    const commits = core.log.commits(core.index.segment, core.index.offset, from + 1, through);
-    const operation = new OperationView();
-    for (let next = from + 1; next <= through; next++) {
-      if (!core.segments.has(next)) throw gone(core, next);
-      const view = commits.next();
-      if (view === undefined || view.commit !== next) throw gone(core, next);
-      const operations: ChangeOperation[] = [];
-      while (view.next(operation)) {
-        operations.push({
-          type: operation.isDelete ? 'delete' : 'put',
-          key: operation.key(),
-          value: operation.isDelete ? undefined : copyOfValue(core, operation),
-          expiresAt: operation.expiresAt === 0 ? undefined : operation.expiresAt,
-          previousVersion: operation.backCarried ? 0 : operation.backCommit,
-        });
-      }
-      core.assertReadable();
-      yield { version: next, timeMs: view.timeMs, assertedTimeMs: view.assertedTimeMs === 0 ? undefined : view.assertedTimeMs, operations };
+  for (let last = from; last < through; ) {
+    core.assertReadable();
+    const stretch = readStretch(core, last + 1, through);
+    for (const change of stretch) {
+      last = change.version;
+      yield change;
     }
-  } finally {
-    core.segmentPins--;
   }
   return undefined;
+}
+
+/** Some commits from `first` on, at least one. @throws {SteleError} `invalid` HISTORY_EXPIRED; `corrupt` */
+function readStretch(core: Core, first: number, through: number): Change[] {
+  if (!core.segments.has(first)) throw gone(core, first);
+  while (core.locate(first) === MISS) core.fill();
+  const commits = core.log.commits(core.index.segment, core.index.offset, first, through);
+  const operation = new OperationView();
+  const changes: Change[] = [];
+  let bytes = 0;
+  for (let next = first; next <= through && changes.length < STRETCH_COMMITS && bytes < STRETCH_BYTES; next++) {
+    if (!core.segments.has(next)) break;
+    const view = commits.next();
+    if (view === undefined || view.commit !== next) throw gone(core, next);
+    const operations: ChangeOperation[] = [];
+    while (view.next(operation)) {
+      bytes += 64 + operation.valueBytes;
+      operations.push({
+        type: operation.isDelete ? 'delete' : 'put',
+        key: operation.key(),
+        value: operation.isDelete ? undefined : copyOfValue(core, operation),
+        expiresAt: operation.expiresAt === 0 ? undefined : operation.expiresAt,
+        previousVersion: operation.backCarried ? 0 : operation.backCommit,
+      });
+    }
+    changes.push({
+      version: next,
+      timeMs: view.timeMs,
+      assertedTimeMs: view.assertedTimeMs === 0 ? undefined : view.assertedTimeMs,
+      operations,
+    });
+  }
+  return changes;
 }
 
 function copyOfValue(core: Core, operation: OperationView): Uint8Array {

@@ -265,6 +265,8 @@ export class Core {
 
   /** The hybrid clock: now, or the greatest time ever given when the clock stepped back. */
   nowMs(): number {
+    // While a large delete is applied, its recorded time is now: no later one may be given out before it is seen.
+    if (this.sliced !== undefined) return this.timeMs;
     let now = this.host.clock.nowMs();
     if (this.share !== undefined) now = this.share.joinTime(now);
     if (now > this.timeMs) this.timeMs = now;

@@ -33,11 +33,12 @@ test('random batches come out in key order with the last effect of each key, as 
   }
 });
 
-test('within() gives what was added to the range, in order', () => {
+test('liveWithin() gives what a range delete must undo: the last put of each key in the range', () => {
   const list = new EffectList();
-  for (const byte of [5, 1, 3, 5]) list.add({ key: Uint8Array.of(2, byte), value: undefined, expiresAt: 0, ttlMs: undefined });
+  for (const byte of [5, 1, 3, 5, 4]) list.add({ key: Uint8Array.of(2, byte), value: Uint8Array.of(byte), expiresAt: 0, ttlMs: undefined });
+  list.add({ key: Uint8Array.of(2, 3), value: undefined, expiresAt: 0, ttlMs: undefined });
   assert.deepEqual(
-    list.within(Uint8Array.of(2, 3), Uint8Array.of(2, 6)).map(({ key }) => key[1]),
-    [5, 3, 5],
+    list.liveWithin(Uint8Array.of(2, 3), Uint8Array.of(2, 6)).map(({ key }) => key[1]),
+    [5, 4],
   );
 });

@@ -8,6 +8,7 @@
  */
 
 import { commonPrefixLength, compareBytes } from '../base/bytes.ts';
+import { textOf } from './read-set.ts';
 import type { WriteEffect } from './write-set.ts';
 
 interface Placed {
@@ -27,11 +28,13 @@ export class EffectList {
     this.#placed.push({ effect, sequence: this.#placed.length, head: 0 });
   }
 
-  /** Effects so far with a key in [start, end), in the order they came. */
-  within(start: Uint8Array, end: Uint8Array): WriteEffect[] {
-    const found: WriteEffect[] = [];
-    for (const { effect } of this.#placed) if (compare(effect.key, start) >= 0 && compare(effect.key, end) < 0) found.push(effect);
-    return found;
+  /** Effects so far with a key in [start, end) that are the last of their key and put something, in the order they came. */
+  liveWithin(start: Uint8Array, end: Uint8Array): WriteEffect[] {
+    const last = new Map<string, WriteEffect>();
+    for (const { effect } of this.#placed) {
+      if (compare(effect.key, start) >= 0 && compare(effect.key, end) < 0) last.set(textOf(effect.key, effect.key.length), effect);
+    }
+    return [...last.values()].filter((effect) => effect.value !== undefined);
   }
 
   /** In key order, the last effect of each key. The list is used up. */

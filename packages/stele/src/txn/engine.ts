@@ -7,7 +7,7 @@
  * Specification: spec/transactions.md.
  */
 
-import { SteleError } from '../base/errors.ts';
+import { invariant, SteleError } from '../base/errors.ts';
 import type { ExclusionLock, Timer } from '../host/host.ts';
 import { KIND_CLEAN_CLOSE } from '../log/record-format.ts';
 import { backupTo } from './backup.ts';
@@ -183,7 +183,7 @@ class StoredEngine extends WritingEngine implements Engine {
 
   #failed(error: unknown): void {
     const { core } = this;
-    if (core.status !== 'open') return;
+    if (core.status !== 'open' && core.status !== 'closing') return;
     core.status = 'failed';
     core.share?.failed();
     core.isPlain = false;
@@ -211,12 +211,14 @@ class StoredEngine extends WritingEngine implements Engine {
   async #close(): Promise<void> {
     const { core } = this;
     core.sliced?.finish();
+    // From here on nothing new is accepted; what was is brought to its level.
+    if (core.status === 'open') core.status = 'closing';
     this.unshare();
     this.#headers.cancel();
     const alive = keepAlive(core);
     try {
       await this.#keeper.stop();
-      if (core.status === 'open' && !core.settings.readOnly) await this.#closeCleanly();
+      if (core.status === 'closing' && !core.settings.readOnly) await this.#closeCleanly();
     } finally {
       core.status = 'closed';
       core.isPlain = false;
@@ -234,10 +236,10 @@ class StoredEngine extends WritingEngine implements Engine {
   async #closeCleanly(): Promise<void> {
     const { core } = this;
     await core.group.sync();
-    const isUnchanged = !core.isKeptChanged && core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.isMarkedClean;
     await this.#flusher.settle();
-    if (isUnchanged || core.status !== 'open') return;
-    core.status = 'closing';
+    if (core.group.failure !== undefined) return;
+    if (!core.isKeptChanged && core.flushedCommit === core.applied && core.pages.dirtyCount === 0 && core.isMarkedClean) return;
+    invariant(core.log.headCommit === core.applied, 'a commit is in the log and not in the tree at the close');
     core.log.appendMark(KIND_CLEAN_CLOSE, core.nowMs(), new Uint8Array(0));
     core.log.writeGroup();
     core.log.syncNow();

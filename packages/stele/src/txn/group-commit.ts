@@ -94,13 +94,20 @@ export class GroupCommit {
 
   /** Registers an applied commit; the promise follows it to its level. */
   enqueue(commit: number, level: Durability, receipt: { durability: 'kernel' | 'device' } & Commit): Promise<Commit> {
-    const needsDevice = level === 'immediate';
-    const promise = new Promise<Commit>((resolve, reject) => {
-      this.#waiters.push({ commit, needsDevice, receipt, resolve, reject });
-    });
+    return new Promise<Commit>((resolve, reject) => this.enqueueWith(commit, level, receipt, resolve, reject));
+  }
+
+  /** The same for a promise that was made before. */
+  enqueueWith(
+    commit: number,
+    level: Durability,
+    receipt: { durability: 'kernel' | 'device' } & Commit,
+    resolve: (commit: Commit) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#waiters.push({ commit, needsDevice: level === 'immediate', receipt, resolve, reject });
     this.#want(commit, level);
     this.#scheduleWrite();
-    return promise;
   }
 
   /** Registers an applied commit of the blocking form and takes it, with all before it, to its level. */

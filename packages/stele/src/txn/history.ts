@@ -52,6 +52,8 @@ export function* historyOf(
       // The version seen at keptFrom is the last that is kept for certain.
       if (commit <= sees.keptFrom) return undefined;
     }
+    // What it superseded may have been let go since this walk began.
+    if (commit <= core.retention.keptFromOf(key, key.length, core.applied) && commit <= sees.commit) return undefined;
     version = older(core, version);
   }
   return undefined;

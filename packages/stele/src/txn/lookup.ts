@@ -196,7 +196,7 @@ function olderVersion(core: VersionSource, location: number, commit: number, tim
 export function settleValue(core: Core, found: Found): void {
   if (found.place === 'bytes') return;
   const value = new Uint8Array(found.valueBytes);
-  if (found.place === 'pages') core.pages.readOverflow(found.firstPage, found.pages, 0, found.valueBytes, value, 0);
+  if (found.place === 'pages') core.pages.readOverflow(found.firstPage, found.pages, 0, found.valueBytes, value, 0, found.commit);
   else core.log.readLarge(found.operation!, 0, found.valueBytes, value, 0);
   found.place = 'bytes';
   found.bytes = value;

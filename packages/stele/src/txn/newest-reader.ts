@@ -27,6 +27,7 @@ import { PinnedView } from './view.ts';
 const SPECIAL = ENTRY_TOMBSTONE | ENTRY_EXPIRES | ENTRY_LARGE;
 /** Stands for a value that must be read the slow way. */
 const SLOW = Symbol('slow') as unknown;
+const NO_LOCATIONS = new Float64Array(0);
 
 export abstract class NewestReader extends SightReader {
   #fallback: FallbackReader | undefined;
@@ -84,22 +85,32 @@ export abstract class NewestReader extends SightReader {
     if (!core.isPlain) return core.status === 'failed' ? this.#durableReader().readMany(keys, decode) : super.readMany(keys, decode);
     const { tree, pages } = core;
     const values = new Array<T | undefined>(keys.length);
-    if (this.#locations.length < keys.length) this.#locations = new Float64Array(keys.length * 2);
-    const locations = this.#locations;
+    // Taken away while in use: `decode` may call back.
+    const locations = this.#locations.length < keys.length ? new Float64Array(keys.length * 2) : this.#locations;
+    this.#locations = NO_LOCATIONS;
+    const { counters } = pages.frames;
     for (let from = 0; from < keys.length; ) {
       const to = tree.findMany(keys, locations, from);
-      for (let at = from; at < to; at++) {
+      const { modifications } = tree;
+      const { evictions } = counters;
+      let at = from;
+      for (; at < to; at++) {
         const location = locations[at]!;
         if (location < 0) values[at] = undefined;
         else if ((flagsAt(pages, location) & SPECIAL) !== 0) values[at] = SLOW as T;
         else {
           const start = valueStartAt(pages, location);
           values[at] = decode(pages.u8, start, start + valueBytesAt(pages, location));
+          if (modifications !== tree.modifications || evictions !== counters.evictions) {
+            at++;
+            break;
+          }
         }
       }
-      from = to;
-      if (to < keys.length) pages.load(tree.missed);
+      from = at;
+      if (at === to && to < keys.length) pages.load(tree.missed);
     }
+    this.#locations = locations;
     // Large and expiring ones may load pages: only after every location was used.
     for (let at = 0; at < keys.length; at++) if (values[at] === SLOW) values[at] = super.read(keys[at]!, keys[at]!.length, decode);
     return values;
@@ -137,8 +148,14 @@ export abstract class NewestReader extends SightReader {
     return this.core.status === 'failed' ? this.#durableReader().count(range) : super.count(range);
   }
 
+  /** Sees one view, whatever the visitor writes. */
   override forEach(...args: Parameters<SightReader['forEach']>): number {
-    return this.core.status === 'failed' ? this.#durableReader().forEach(...args) : super.forEach(...args);
+    const view = this.viewOfNow();
+    try {
+      return view.forEach(...args);
+    } finally {
+      view.close();
+    }
   }
 
   override getAsync(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -168,9 +185,13 @@ export abstract class NewestReader extends SightReader {
   override nth(range: KeyRange, n: number): Entry | undefined {
     checkRange(range);
     checkNth(n);
-    if (this.core.status === 'failed') return this.#durableReader().nth(range, n);
-    const key = nthLive(this.core, this.sight(), range, n);
-    return key === undefined ? super.nth(range, n) : this.entry(key);
+    const view = this.viewOfNow();
+    try {
+      const key = this.core.status === 'failed' ? undefined : nthLive(this.core, view, range, n);
+      return key === undefined ? view.nth(range, n) : view.entry(key);
+    } finally {
+      view.close();
+    }
   }
 
   snapshot(): View {

@@ -61,9 +61,23 @@ export function openCore(host: Host, settings: Settings, throughCommit = Number.
   const look = PageFile.look({ storage: host.storage, hashing: host.hashing });
   if (look !== 'present') {
     if (settings.readOnly) throw nothingHere();
+    checkLogRetention(settings, settings.historyRetention ?? Number.POSITIVE_INFINITY);
     create(host, settings, epoch);
   }
   return openExisting(host, settings, epoch, throughCommit);
+}
+
+/** @throws {SteleError} `invalid` OPTION_INVALID when the log is to be kept shorter than the longest history */
+function checkLogRetention({ logRetention }: Settings, historyMsMax: number): void {
+  if (logRetention === undefined || logRetention >= historyMsMax) return;
+  throw new SteleError(
+    'invalid',
+    'OPTION_INVALID',
+    `option logRetention: found ${logRetention} ms, expected at least the longest history, ${historyMsMax} ms`,
+    {
+      detail: { option: 'logRetention' },
+    },
+  );
 }
 
 /** The error of a read-only open where there is nothing. */
@@ -216,6 +230,11 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
       leafCount: tree.leafCount,
       accelerator,
     });
+  const longest = retention.ranges.reduce(
+    (max, range, at) => Math.max(max, at === 0 ? (settings.historyRetention ?? range.historyMs) : range.historyMs),
+    0,
+  );
+  checkLogRetention(settings, longest);
   if (settings.historyRetention !== undefined && settings.historyRetention !== retention.ranges[0]!.historyMs) {
     core.changeRetention({
       rules: retention.ranges

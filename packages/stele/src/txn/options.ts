@@ -11,6 +11,8 @@ import type { Durability, EngineOptions } from './types.ts';
 export const KEY_BYTES_MAX = 1100;
 export const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 export const BATCH_OPERATIONS_MAX = 100_000;
+/** Each looks through what the batch did before it. */
+export const BATCH_RANGES_MAX = 100;
 export const BATCH_BYTES_MAX = 64 * 1024 * 1024;
 export const META_BYTES_MAX = 1024 * 1024;
 export const PAGE_SIZES: readonly number[] = [8192, 16384, 32768];
@@ -71,10 +73,6 @@ export function checkOptions(options: EngineOptions): Settings {
   if (historyRetention !== undefined) within('historyRetention', historyRetention, 0, Number.POSITIVE_INFINITY);
   const logRetention = options.logRetention;
   if (logRetention !== undefined) within('logRetention', logRetention, 0, Number.POSITIVE_INFINITY);
-  const history = historyRetention ?? Number.POSITIVE_INFINITY;
-  if (logRetention !== undefined && logRetention < history) {
-    throw refused('logRetention', `${logRetention} ms`, `at least the longest history, ${history} ms`);
-  }
   return {
     durability,
     debounceMs: whole('debounceMs', options.debounceMs ?? 250, 1, 60_000),
@@ -120,7 +118,14 @@ function flag(name: string, value: boolean | undefined, otherwise: boolean): boo
 
 function listener(name: string, given: EngineOptions['logger']): NonNullable<EngineOptions['logger']> {
   if (given !== undefined && typeof given !== 'function') throw refused(name, given, 'a function');
-  return given ?? (() => {});
+  if (given === undefined) return () => {};
+  return (event) => {
+    try {
+      given(event);
+    } catch {
+      // A logger has no say in what the engine does next.
+    }
+  };
 }
 
 /** First byte of every key: spec/file-format.md, "Keyspaces". */

@@ -93,18 +93,33 @@ export abstract class SightReader implements Reader {
       if (state === NONE) return undefined;
       if (state === FOUND) {
         if (found.place === 'bytes') return this.core.copyOf(found.bytes, found.start, found.end);
-        return await this.#largeAsync(found);
+        const value = await this.#largeAsync(found);
+        if (value !== undefined) return value;
+        continue;
       }
       await this.core.fillAsync();
     }
   }
 
-  async #largeAsync(found: Found): Promise<Uint8Array> {
-    const value = new Uint8Array(found.valueBytes);
-    if (found.place === 'pages')
-      await this.core.pages.overflow.readAsync({ firstPage: found.firstPage, pages: found.pages }, 0, found.valueBytes, value, 0);
-    else await this.core.log.readLargeAsync(found.operation!, 0, found.valueBytes, value, 0);
-    return value;
+  /** The value, or undefined when its pages went to another value while they were read: look again. */
+  async #largeAsync(found: Found): Promise<Uint8Array | undefined> {
+    const { core } = this;
+    const { firstPage, pages, commit, valueBytes } = found;
+    const value = new Uint8Array(valueBytes);
+    if (found.place === 'log') {
+      await core.log.readLargeAsync(found.operation!, 0, valueBytes, value, 0);
+      return value;
+    }
+    const flushes = core.pageFile.meta.sequence;
+    try {
+      await core.pages.overflow.readAsync({ firstPage, pages, commit }, 0, valueBytes, value, 0);
+      return value;
+    } catch (error) {
+      core.assertReadable();
+      // Freed pages are used again two flushes later at the earliest: before that, what is wrong is damage.
+      if (core.pageFile.meta.sequence - flushes < 1) throw error;
+      return undefined;
+    }
   }
 
   async getManyAsync(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
@@ -156,7 +171,9 @@ export abstract class SightReader implements Reader {
   }
 
   #one(range: ScanRange): Entry | undefined {
-    const step = this.scan(range).next();
+    const iterator = this.scan(range);
+    const step = iterator.next();
+    iterator.return?.();
     return step.done === true ? undefined : step.value;
   }
 

@@ -2,8 +2,8 @@
  * The lazy iterator behind `scan`: hand-written, so that a step costs one object and two copies.
  *
  * It may be abandoned at any time: it holds no pin of its own. The reader that made it holds the view; after that is
- * closed the next step says so. An iterator of the engine itself opens a view at the first step and closes it at the end,
- * on `return`, or when the view has been idle too long.
+ * closed the next step says so. An iterator of the engine itself brings a view of its own, which ends with the last entry, on `return`,
+ * or when it has been idle too long.
  */
 
 import type { Core } from './core.ts';
@@ -46,7 +46,7 @@ export class ScanIterator implements IterableIterator<Entry> {
       if (state === NONE) return this.return();
       this.#core.fill();
     }
-    this.#left--;
+    if (--this.#left <= 0) this.#onEnd?.();
     const { found } = scanner;
     if (this.#withValues) settleValue(this.#core, found);
     const value = this.#withValues ? this.#core.copyOf(found.bytes, found.start, found.end) : NOTHING;

@@ -42,7 +42,7 @@ export interface SlicedDeleteParts {
   readonly timeMs: number;
   readonly options: CommitOptions | undefined;
   /** Called at the moment the commit is applied, or found to change nothing: its promise takes its place among the others. */
-  readonly onApplied: (applied: Applied) => Promise<Commit>;
+  readonly onApplied: (applied: Applied, resolve: (commit: Commit) => void, reject: (error: unknown) => void) => void;
 }
 
 export class SlicedDelete {
@@ -57,11 +57,17 @@ export class SlicedDelete {
   #count = 0;
   #checksum = 0;
   #error: unknown;
-  #receipt: Promise<Commit> | undefined;
+  readonly #promise: Promise<Commit>;
+  #resolve!: (commit: Commit) => void;
+  #reject!: (error: unknown) => void;
   #isDone = false;
 
   constructor(parts: SlicedDeleteParts) {
     this.#p = parts;
+    this.#promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     this.#commit = parts.core.applied + 1;
     this.#work = this.#steps();
     parts.core.sliced = this;
@@ -69,8 +75,13 @@ export class SlicedDelete {
     parts.core.segmentPins++;
   }
 
-  /** Runs to the end, giving others a turn after each millisecond. @throws what refused it; then nothing was changed */
-  async run(): Promise<Commit> {
+  /** Runs to the end, giving others a turn after each millisecond. Rejects with what refused it; then nothing was changed. */
+  run(): Promise<Commit> {
+    void this.#drive();
+    return this.#promise;
+  }
+
+  async #drive(): Promise<void> {
     const { clock, timers } = this.#p.core.host;
     while (!this.#isDone) {
       const start = clock.monotonicMs();
@@ -78,11 +89,9 @@ export class SlicedDelete {
       while (!this.#isDone && clock.monotonicMs() - start < SLICE_MS);
       if (!this.#isDone) await new Promise<void>((resolve) => timers.immediate(resolve));
     }
-    if (this.#error !== undefined) throw this.#error;
-    return await this.#receipt!;
   }
 
-  /** Does the rest at once. Errors go to whoever awaits {@link run}. */
+  /** Does the rest at once. Errors go to the promise of {@link run}. */
   finish(): void {
     while (!this.#isDone) this.#step();
   }
@@ -99,7 +108,8 @@ export class SlicedDelete {
     core.segmentPins--;
     core.isApplying = false;
     core.isPlain = core.status === 'open';
-    if (this.#error === undefined) this.#receipt = this.#p.onApplied(this.#applied());
+    if (this.#error === undefined) this.#p.onApplied(this.#applied(), this.#resolve, this.#reject);
+    else this.#reject(this.#error);
   }
 
   #applied(): Applied {

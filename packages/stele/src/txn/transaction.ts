@@ -35,6 +35,8 @@ export class EngineTransaction extends SightReader implements Transaction {
   readonly writes = new WriteSet();
   readonly #committer: Committer;
   #isOpen = true;
+  /** The conflict this transaction met, if any: what `transact` runs again for. */
+  conflict: SteleError | undefined;
 
   constructor(core: Core, committer: Committer) {
     super(core);
@@ -54,7 +56,9 @@ export class EngineTransaction extends SightReader implements Transaction {
   protected override sight(): Sight {
     if (!this.#isOpen) throw new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction has ended');
     if (!this.view.open)
-      throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction's view of version ${this.view.commit} was idle for too long`);
+      throw this.#met(
+        new SteleError('conflict', 'TXN_TOO_OLD', `the transaction's view of version ${this.view.commit} was idle for too long`),
+      );
     this.core.assertReadable();
     this.view.lastUsedMs = this.core.tickMs;
     return this.view;
@@ -110,7 +114,9 @@ export class EngineTransaction extends SightReader implements Transaction {
   override scan(range: ScanRange = {}): IterableIterator<Entry> {
     checkRange(range);
     this.sight();
-    return mergedScan(this, range);
+    // What is scanned is settled by the call, not by the first step.
+    const fixed = { ...range, start: range.start?.slice(), end: range.end?.slice() } as ScanRange;
+    return mergedScan(this, fixed, [...effectsIn(this.writes, fixed)]);
   }
 
   override forEach(
@@ -166,11 +172,11 @@ export class EngineTransaction extends SightReader implements Transaction {
   }
 
   #write(effect: WriteEffect): void {
-    this.writes.set(effect);
-    if (this.writes.size > BATCH_OPERATIONS_MAX)
+    if (this.writes.sizeWith(effect) > BATCH_OPERATIONS_MAX)
       throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_OPERATIONS_MAX} keys`);
-    if (this.writes.bytes > BATCH_BYTES_MAX)
+    if (this.writes.bytesWith(effect) > BATCH_BYTES_MAX)
       throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_BYTES_MAX} bytes`);
+    this.writes.set(effect);
   }
 
   /**
@@ -184,18 +190,20 @@ export class EngineTransaction extends SightReader implements Transaction {
     if (nowMs >= this.reads.earliestExpiry) throw this.#conflict('an entry that was read has expired', undefined);
     if (core.applied === since) return;
     if (!this.view.open)
-      throw new SteleError('conflict', 'TXN_TOO_OLD', `the transaction began at version ${since} and was idle for too long`);
+      throw this.#met(new SteleError('conflict', 'TXN_TOO_OLD', `the transaction began at version ${since} and was idle for too long`));
     for (const key of this.reads.keys.values()) {
       if (newestCommit(core, key) > since) throw this.#conflict('a key that was read has changed', key);
     }
     if (this.reads.ranges.length === 0) return;
     if (!core.window.covers(since)) {
       core.counters.tooOld++;
-      throw new SteleError(
-        'conflict',
-        'TXN_TOO_OLD',
-        `the transaction began at version ${since}, more was written since than the validation window holds`,
-        { detail: { version: since } },
+      throw this.#met(
+        new SteleError(
+          'conflict',
+          'TXN_TOO_OLD',
+          `the transaction began at version ${since}, more was written since than the validation window holds`,
+          { detail: { version: since } },
+        ),
       );
     }
     const key = core.window.firstIn(this.reads.ranges, since);
@@ -204,7 +212,14 @@ export class EngineTransaction extends SightReader implements Transaction {
 
   #conflict(what: string, key: Uint8Array | undefined): SteleError {
     this.core.counters.conflicts++;
-    return new SteleError('conflict', 'CONFLICT', `${what} since version ${this.version}`, { detail: { version: this.version, key } });
+    return this.#met(
+      new SteleError('conflict', 'CONFLICT', `${what} since version ${this.version}`, { detail: { version: this.version, key } }),
+    );
+  }
+
+  #met(conflict: SteleError): SteleError {
+    this.conflict = conflict;
+    return conflict;
   }
 
   async commit(options?: CommitOptions): Promise<Commit> {
@@ -280,9 +295,8 @@ class Examined {
 }
 
 /** The view's entries with the transaction's own effects in their places. Own entries have version 0. */
-function* mergedScan(txn: EngineTransaction, range: ScanRange): Generator<Entry, undefined> {
+function* mergedScan(txn: EngineTransaction, range: ScanRange, own: WriteEffect[]): Generator<Entry, undefined> {
   const sign = range.reverse === true ? -1 : 1;
-  const own = [...effectsIn(txn.writes, range)];
   if (sign < 0) own.reverse();
   const { limit: _limit, ...unlimited } = range;
   const examined = new Examined(txn, range);

@@ -60,8 +60,10 @@ export async function verifyCore(core: Core, options: NonNullable<Parameters<Eng
     pin?.release();
   }
 
-  const verifier = new TreeVerifier(core.tree, (fault) =>
-    report({ where: 'page', message: fault.message, detail: { lpn: fault.lpn, level: fault.level } }),
+  const verifier = new TreeVerifier(
+    core.tree,
+    (fault) => report({ where: 'page', message: fault.message, detail: { lpn: fault.lpn, level: fault.level } }),
+    () => Math.max(core.log.headCommit, core.applied),
   );
   for (let state = MORE; state === MORE || state === TREE_MISS; ) {
     try {

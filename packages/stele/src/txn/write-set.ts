@@ -34,6 +34,17 @@ export class WriteSet {
     this.#sorted = undefined;
   }
 
+  /** Keys there would be with the effect. */
+  sizeWith(effect: WriteEffect): number {
+    return this.#effects.size + (this.#effects.has(textOf(effect.key, effect.key.length)) ? 0 : 1);
+  }
+
+  /** Bytes there would be with the effect. */
+  bytesWith(effect: WriteEffect): number {
+    const before = this.#effects.get(textOf(effect.key, effect.key.length));
+    return this.bytes + bytesOf(effect) - (before === undefined ? 0 : bytesOf(before));
+  }
+
   get(key: Uint8Array, keyBytes: number): WriteEffect | undefined {
     return this.#effects.size === 0 ? undefined : this.#effects.get(textOf(key, keyBytes));
   }

@@ -19,7 +19,7 @@ import type { Flusher } from './flusher.ts';
 import { NewestReader } from './newest-reader.ts';
 import { checkCommitOptions, described } from './options.ts';
 import type { Room } from './room.ts';
-import { SlicedDelete } from './sliced-delete.ts';
+import { SlicedDelete, type SlicedDeleteParts } from './sliced-delete.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
 import type { Commit, CommitOptions, Durability, Operation, Transaction, WriteOptions } from './types.ts';
 import { type Applied, Writer } from './writer.ts';
@@ -117,21 +117,25 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     const { core } = this;
     this.#room.forWrites(count, 0);
     const encoder = new Encoder(core, this.#applier);
-    const onApplied = (applied: Applied): Promise<Commit> => this.#promise(applied, options?.durability);
+    const onApplied: SlicedDeleteParts['onApplied'] = (applied, resolve, reject) => {
+      if (applied.version === 0) this.#withoutEffect(core.applied).then(resolve, reject);
+      else
+        core.group.enqueueWith(
+          applied.version,
+          strongest(core.settings.durability, options?.durability),
+          receiptOf(applied),
+          resolve,
+          reject,
+        );
+      this.#committed();
+    };
     return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, start, end, timeMs, options, onApplied }).run();
   }
 
   #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
     const { core } = this;
     if (applied.version === 0) return this.#withoutEffect(this.core.applied);
-    const receipt: Receipt = {
-      version: applied.version,
-      timeMs: applied.timeMs,
-      durability: 'kernel',
-      checksum: applied.checksum,
-      changed: applied.changed,
-    };
-    const promise = core.group.enqueue(applied.version, strongest(core.settings.durability, durability), receipt);
+    const promise = core.group.enqueue(applied.version, strongest(core.settings.durability, durability), receiptOf(applied));
     this.#committed();
     return promise;
   }
@@ -156,13 +160,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     const { core } = this;
     const { version } = applied;
     if (version === 0) return this.#withoutEffectNow(core.applied);
-    const receipt: Receipt = {
-      version,
-      timeMs: applied.timeMs,
-      durability: 'kernel',
-      checksum: applied.checksum,
-      changed: applied.changed,
-    };
+    const receipt = receiptOf(applied);
     core.group.settleNow(version, strongest(core.settings.durability, durability), receipt);
     this.#committed();
     return receipt;
@@ -212,7 +210,8 @@ export abstract class WritingEngine extends NewestReader implements Committer {
         return result;
       } catch (error) {
         txn.abort();
-        if (!(error instanceof SteleError) || error.kind !== 'conflict' || attempt >= retries) throw error;
+        // Conflicts of this transaction only: what else the work throws is its own affair.
+        if (error === undefined || error !== txn.conflict || attempt >= retries) throw error;
       }
       await new Promise<void>((resolve) => this.core.host.timers.immediate(resolve));
     }
@@ -251,6 +250,11 @@ export abstract class WritingEngine extends NewestReader implements Committer {
 }
 
 const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1, immediate: 2 };
+
+/** At the weaker level until group commit says otherwise. */
+function receiptOf({ version, timeMs, checksum, changed }: Applied): Receipt {
+  return { version, timeMs, durability: 'kernel', checksum, changed };
+}
 
 /** The strongest of database and call wins. */
 function strongest(a: Durability, b: Durability | undefined): Durability {
