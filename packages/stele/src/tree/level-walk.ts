@@ -10,6 +10,8 @@
  * Specification: spec/file-format.md, "Tree nodes".
  */
 
+import { compareBytes } from '../base/bytes.ts';
+import { SteleError } from '../base/errors.ts';
 import { KEY_BYTES_MAX } from '../pager/layout.ts';
 import { recordAt, searchPage, slotCount, slotKeyInto } from './page.ts';
 import { END, FOUND, MISS } from './results.ts';
@@ -26,6 +28,19 @@ export class KeyPlace {
     this.key.set(other.key.subarray(0, other.bytes));
     this.bytes = other.bytes;
   }
+}
+
+/**
+ * Moves the place on. Separators in order are what makes a walk end: pages are believed to be in order in themselves, not to lie in
+ * the range their parents say.
+ *
+ * @throws {SteleError} `corrupt` PAGE_INVALID when that would not be forward.
+ */
+export function moveOn(place: KeyPlace, to: Uint8Array, bytes: number): void {
+  if (compareBytes(to, 0, bytes, place.key, 0, place.bytes) <= 0)
+    throw new SteleError('corrupt', 'PAGE_INVALID', 'the separators of a level do not ascend: verify tells where');
+  place.key.set(to.subarray(0, bytes));
+  place.bytes = bytes;
 }
 
 /**
@@ -90,7 +105,7 @@ export class LevelWalk {
     this.frame = tree.pathFrame[this.#level]!;
     this.#current.set(this.#place);
     if (this.#upper.bytes < 0) this.#isOver = true;
-    else this.#place.set(this.#upper);
+    else moveOn(this.#place, this.#upper.key, this.#upper.bytes);
     return FOUND;
   }
 }

@@ -19,8 +19,8 @@
 
 import { commonPrefixLength } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
-import { INNER_SUFFIX, PAGE_PREFIX, pad4, SLOT_BYTES } from '../pager/layout.ts';
-import { descendTo, KeyPlace } from './level-walk.ts';
+import { INNER_SUFFIX, KEY_BYTES_MAX, PAGE_PREFIX, pad4, SLOT_BYTES } from '../pager/layout.ts';
+import { descendTo, KeyPlace, moveOn } from './level-walk.ts';
 import { clearPage, closeSlot, headOf, openSlot, prefixBytesOf, recordAt, slotCount, slotKeyInto, usedBytes } from './page.ts';
 import { appendRecords, copyToScratch, measureRecords } from './rebuild.ts';
 import { mergeIfSparse } from './remove.ts';
@@ -46,6 +46,7 @@ export class TreePacker {
   readonly #tree: TreeState;
   readonly #level: number;
   readonly #place = new KeyPlace();
+  readonly #separator = new Uint8Array(KEY_BYTES_MAX + 4);
   readonly #upper = new KeyPlace();
   /** Lower end of the parent's range. */
   readonly #parent = new KeyPlace();
@@ -83,8 +84,13 @@ export class TreePacker {
     endChanges(tree);
     if (result !== KEPT) this.changed++;
     if (result === MERGED) this.released++;
-    else this.#place.bytes = slotKeyInto(pages, base, index + 1, false, this.#place.key);
+    else this.#moveTo(base, index + 1);
     return FOUND;
+  }
+
+  #moveTo(base: number, index: number): void {
+    const bytes = slotKeyInto(this.#tree.pages, base, index, false, this.#separator);
+    moveOn(this.#place, this.#separator, bytes);
   }
 
   #isResident(lpn: number): boolean {
@@ -101,7 +107,7 @@ export class TreePacker {
     this.#pages++;
     this.seen++;
     if (!isLast) {
-      this.#place.bytes = slotKeyInto(pages, base, index + 1, false, this.#place.key);
+      this.#moveTo(base, index + 1);
       return FOUND;
     }
     const saved = this.#pages - Math.max(1, Math.ceil(this.#bytes / (pages.pageBytes - PAGE_PREFIX)));
@@ -123,8 +129,8 @@ export class TreePacker {
       endChanges(tree);
       return END;
     }
-    this.#place.set(this.#upper);
-    this.#parent.set(this.#upper);
+    moveOn(this.#parent, this.#upper.key, this.#upper.bytes);
+    this.#place.set(this.#parent);
     endChanges(tree);
     return FOUND;
   }
