@@ -37,12 +37,10 @@ export async function rack(args: string[]): Promise<boolean> {
   const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
   console.log(`page file ${mib(found.work.pageFileBytes)}, ${found.work.entries} entries, cache ${mib(cacheBytes)}`);
   console.log(`idle ${mib(found.idleBytes)}, bound ${mib(found.boundBytes)}, work ${mib(found.workBytes)}, fill ${mib(found.fillBytes)}`);
-  console.log(
-    'work, peaks by phase:',
-    Object.entries(found.work.peaks)
-      .map(([phase, bytes]) => `${phase} ${mib(bytes)}`)
-      .join(', '),
-  );
+  for (const [name, { peaks }] of Object.entries({ fill: found.fill, work: found.work })) {
+    const phases = Object.entries(peaks).map(([phase, bytes]) => `${phase} ${mib(bytes)}`);
+    console.log(`${name}, peak after each phase: ${phases.join(', ')}`);
+  }
   const isLarge = found.work.pageFileBytes >= 4 * cacheBytes;
   if (!isLarge) console.log('the page file is smaller than four caches: give more --data');
   return isLarge && found.workBytes <= found.boundBytes;
