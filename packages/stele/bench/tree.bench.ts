@@ -113,13 +113,11 @@ function report(): void {
 }
 
 // Warm-up on a small tree so that the first measured variant does not pay for compilation.
-{
-  for (const accelerated of [false, true]) {
-    const { tree, pages } = build(accelerated, 'empty');
-    const slab = Buffer.from(pages.u8.buffer as ArrayBuffer) as unknown as Slab;
-    for (let i = 0; i < 30_000; i++) put(tree, namesInOrder[i % keyCount]!, value100);
-    for (let i = 0; i < 60_000; i++) get(tree, slab, namesInOrder[(i * 7) % Math.min(30_000, keyCount)]!);
-  }
+for (const accelerated of [false, true]) {
+  const { tree, pages } = build(accelerated, 'empty');
+  const slab = Buffer.from(pages.u8.buffer as ArrayBuffer) as unknown as Slab;
+  for (let i = 0; i < 30_000; i++) put(tree, namesInOrder[i % keyCount]!, value100);
+  for (let i = 0; i < 60_000; i++) get(tree, slab, namesInOrder[(i * 7) % Math.min(30_000, keyCount)]!);
 }
 
 const variants: { name: string; tree: Tree; slab: Slab }[] = [];

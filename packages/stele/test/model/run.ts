@@ -250,7 +250,7 @@ export class ModelRun {
     }
     if (first.type === 'deleteRange')
       return sync ? this.engine.batchSync(operations, options) : this.engine.deleteRange(first.start, first.end, options);
-    const { type: _, key, ...rest } = first;
+    const { type: _type, key, value: _value, ...rest } = { value: undefined, ...first };
     if (first.type === 'delete')
       return sync ? this.engine.deleteSync(key, { ...rest, ...options }) : this.engine.delete(key, { ...rest, ...options });
     return sync

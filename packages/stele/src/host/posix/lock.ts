@@ -30,6 +30,12 @@ const OWNER = 'lock.owner';
 const BUSY = 5;
 const REFUSED = new Set([3 /* PERM */, 8 /* READONLY */, 14 /* CANTOPEN */, 23 /* AUTH */]);
 
+/**
+ * Connections that hold a lock. Module state, against our custom: a connection nobody refers to is collected and closed, and
+ * with it goes the lock of a holder who only dropped the handle.
+ */
+const HELD = new Set<object>();
+
 interface Sqlite {
   readonly DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => { exec(sql: string): void; close(): void };
 }
@@ -63,11 +69,13 @@ function takeSqliteLock(directory: string, sqlite: Sqlite, isShared: boolean): E
     // Only an explanation for others; the lock holds without it.
   }
   let held: typeof database | undefined = database;
+  HELD.add(database);
   return {
     release() {
       if (held === undefined) return;
       const closing = held;
       held = undefined;
+      HELD.delete(closing);
       try {
         if (!isShared || readFileSync(ownerPath, 'utf8') === words) unlinkSync(ownerPath);
       } catch {
