@@ -5,7 +5,7 @@
  * - The tree's path to the key is sought and held when `write` is called; nothing here loads a page.
  * - Replaying an effect the tree already holds changes nothing (a flush may run while a large commit is applied).
  *
- * Specification: spec/transactions.md, "Superseding"; ARCHITECTURE.md, "The write path".
+ * Specification: spec/transactions.md, "Retention"; ARCHITECTURE.md, "The write path".
  */
 
 import { compareBytes } from '../base/bytes.ts';

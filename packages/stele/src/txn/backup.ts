@@ -11,7 +11,7 @@
  * - Until its last step the target is refused (BACKUP_UNFINISHED); when the backup fails or is cancelled it is emptied again.
  * - Every page is verified on its way, so a damaged source gives an error and no copy.
  *
- * Specification: spec/file-format.md, "Backup"; engine.md rule 22.
+ * Specification: spec/file-format.md, "Backup"; spec/invariants.md rule 22.
  */
 
 import { SteleError } from '../base/errors.ts';

@@ -3,7 +3,7 @@
  *
  * Conditions are judged against the state before the batch, all of them before any effect; the last effect per key counts.
  *
- * Specification: spec/transactions.md, "Batches".
+ * Specification: spec/transactions.md, "Commits".
  */
 
 import { SteleError } from '../base/errors.ts';

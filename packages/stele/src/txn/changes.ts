@@ -4,7 +4,7 @@
  * Only durable commits are given out. What the log no longer holds is HISTORY_EXPIRED: a reader that fell behind must start
  * from a snapshot, never silently skip.
  *
- * Specification: spec/transactions.md, "Changes".
+ * Specification: spec/transactions.md, "History and changes".
  */
 
 import { SteleError } from '../base/errors.ts';

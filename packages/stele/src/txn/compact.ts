@@ -27,6 +27,8 @@ export type CompactOptions = NonNullable<Parameters<Engine['compact']>[0]>;
 /** Rounds after which packing is good enough while others keep writing. */
 const PACK_ROUNDS = 6;
 const MOVE_ROUNDS = 12;
+/** Pages a step makes dirty, about. */
+const CHANGED_PAGES = 3;
 /** At most this share of the pages that may be dirty is, before a flush: the rest belongs to those who write meanwhile. */
 const DIRTY_SHARE = 0.4;
 const DIRTY_PAGES_MIN = 64;
@@ -58,6 +60,8 @@ export class Compaction {
   readonly #options: CompactOptions;
   #done = 0;
   #total: number;
+  /** Steps that may have changed pages since the last flush of our own. */
+  #changes = 0;
 
   constructor(core: Core, flusher: Flusher, options: CompactOptions) {
     this.core = core;
@@ -82,7 +86,9 @@ export class Compaction {
     const { pages, tree } = this.core;
     const most = Math.max(DIRTY_PAGES_MIN, Math.min(DIRTY_SHARE * pages.dirtyMax, pages.file.pageLimit / 8));
     const wanted = tree.framesPerWrite() + 4;
-    if (pages.dirtyCount > most || !pages.reserve(wanted)) {
+    // Only what this work made dirty counts: a busy writer dirties pages faster than a flush writes them.
+    if (++this.#changes * CHANGED_PAGES > most || !pages.reserve(wanted)) {
+      this.#changes = 0;
       await this.#flusher.flush(true);
       pages.reserve(wanted);
     }

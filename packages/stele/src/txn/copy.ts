@@ -1,7 +1,7 @@
 /**
  * Copying files between storages, in slices.
  *
- * Specification: engine.md rule 20.
+ * Specification: spec/invariants.md rule 20.
  */
 
 import { SteleError } from '../base/errors.ts';

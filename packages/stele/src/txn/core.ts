@@ -2,7 +2,7 @@
  * Core: the parts of an open database, and the numbers they share.
  *
  * Invariants
- * - applied ≥ visible ≥ durable, each monotone (engine.md rule 18).
+ * - applied ≥ visible ≥ durable, each monotone (spec/invariants.md rule 18).
  * - `nowMs` never decreases, whatever the clock does, and survives reopening through commits and metas.
  * - A miss (page, log block, index block) is a value: reading code gives MISS after noting what is missing here, and the
  *   caller fills it, blocking or not, and starts again. Nothing is changed in between.

@@ -5,7 +5,7 @@
  * the expiry bounds, so only children with an expiry in the past are visited). Older views: walk the range, or take the
  * newest count and undo what the commits since did to it, whichever is less work.
  *
- * Specification: spec/transactions.md, "Counts".
+ * Specification: spec/transactions.md, "Views".
  */
 
 import { compareBytes } from '../base/bytes.ts';

@@ -4,7 +4,7 @@
  * Sorting compares six bytes behind the prefix all keys share as one number, and whole keys only where those are equal;
  * a batch that comes sorted is not sorted again.
  *
- * Specification: spec/transactions.md, "One effect per key and commit".
+ * Specification: spec/transactions.md, "Commits".
  */
 
 import { commonPrefixLength, compareBytes } from '../base/bytes.ts';

@@ -5,7 +5,7 @@
  * recovered once more, read-only, and replay stops at the durable commit. That costs a replay and a cache, once, at the first
  * read after the failure; and nothing on any path before it.
  *
- * Specification: engine.md rule 19; spec/transactions.md, "Failures".
+ * Specification: spec/invariants.md rule 19; spec/transactions.md, "Durability".
  */
 
 import type { Core } from './core.ts';

@@ -6,9 +6,9 @@
  * - One flush at a time. The background one works in slices of at most 1 ms and rests between them unless dirty pages press.
  *   A blocking caller takes over a flush that is under way and finishes it.
  * - Large values leave the log for overflow pages when the leaf that names them is written.
- * - A full disk leaves everything as it was and is tried again later; a failed sync ends all writing (engine.md rule 19).
+ * - A full disk leaves everything as it was and is tried again later; a failed sync ends all writing (spec/invariants.md rule 19).
  *
- * Specification: spec/file-format.md, "Flush"; engine.md rule 20.
+ * Specification: spec/file-format.md, "Flush"; spec/invariants.md rule 20.
  */
 
 import { SteleError } from '../base/errors.ts';

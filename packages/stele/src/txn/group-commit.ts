@@ -7,7 +7,7 @@
  *
  * Invariants
  * - visible ≤ written: `visible` moves only after the group's write returned.
- * - Promises resolve in commit order, each only at the level its commit asked for (engine.md rule 18).
+ * - Promises resolve in commit order, each only at the level its commit asked for (spec/invariants.md rule 18).
  * - A sync is never started inside a microtask, and a chain of microtask groups gives the loop a real turn every 2 ms.
  * - After a failed write or sync every waiting commit is rejected with COMMIT_UNKNOWN and nothing is written again.
  * - Weaker levels are synced too: `debounced` within `debounceMs`, `async` within a second.

@@ -3,10 +3,10 @@
  *
  * Invariants
  * - Only durable commits get a header: a header can never name a commit that a crash takes back.
- * - Through `core.headersThrough` they are on the device; payload behind that may go (engine.md rule 5), payload above never.
+ * - Through `core.headersThrough` they are on the device; payload behind that may go (spec/invariants.md rule 5), payload above never.
  *   A meta names it; what is behind that is derived again after a crash.
  *
- * Specification: spec/log-format.md, "Headers"; engine.md rule 4.
+ * Specification: spec/log-format.md, "Headers"; spec/invariants.md rule 4.
  */
 
 import { headerJob } from '../log/header-job.ts';

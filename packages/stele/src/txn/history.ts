@@ -1,10 +1,10 @@
 /**
  * History of one key, newest first: every version that is kept, and the ends that expiry put to them.
  *
- * An expired version ends at its `expiresAt`, not when it was swept (engine.md rule 12). The walk follows back addresses and
+ * An expired version ends at its `expiresAt`, not when it was swept (spec/invariants.md rule 12). The walk follows back addresses and
  * stops where the kept past stops.
  *
- * Specification: spec/transactions.md, "History".
+ * Specification: spec/transactions.md, "History and changes".
  */
 
 import {

@@ -7,11 +7,11 @@
  * Invariants
  * - Nothing here changes what any allowed view sees (spec/transactions.md, "Retention"); so nothing is logged, and after a
  *   crash it simply happens again.
- * - Tombstones are found by walking the log from the old to the new horizon, never by scanning the tree (engine.md rule 10).
+ * - Tombstones are found by walking the log from the old to the new horizon, never by scanning the tree (spec/invariants.md rule 10).
  * - A segment goes only when it lies behind the older meta, its headers are on the device, and nothing in it is kept or
  *   referred to (rules 5, 14, 15, 16).
  *
- * Specification: engine.md rules 5, 9, 10, 12, 14–16, 20.
+ * Specification: spec/invariants.md rules 5, 9, 10, 12, 14–16, 20.
  */
 
 import type { Timer } from '../host/host.ts';

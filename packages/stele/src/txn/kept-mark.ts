@@ -11,7 +11,7 @@
  * - A mark with the kept ranges is on the device before a segment goes because of them.
  * - Replaying marks gives ranges that claim no more than the process did that wrote them; `keptFrom` never falls.
  *
- * Specification: spec/log-format.md, "Kept ranges"; engine.md rules 5, 13, 14.
+ * Specification: spec/log-format.md, "Kept ranges"; spec/invariants.md rules 5, 13, 14.
  */
 
 import { KIND_KEPT_RANGES } from '../log/record-format.ts';

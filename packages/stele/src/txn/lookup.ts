@@ -9,7 +9,7 @@
  * - Expired means `expiresAt` ≤ time; an expired version is absent, and nothing older shines through.
  * - A key outside the claim of a view of the past is HISTORY_EXPIRED, never a guess.
  *
- * Specification: spec/transactions.md, "Reading at (commit, time)".
+ * Specification: spec/transactions.md, "Views".
  */
 
 import { SteleError } from '../base/errors.ts';

@@ -2,10 +2,10 @@
  * Reading the newest state, and opening views of it and of the past.
  *
  * The newest state is read straight from the tree. Two things stand in the way of that: a large delete that is half applied
- * (readers stay at the commit before), and a failure (reads go on at the durable commit, engine.md rule 19, answered by a
+ * (readers stay at the commit before), and a failure (reads go on at the durable commit, spec/invariants.md rule 19, answered by a
  * core of their own).
  *
- * Specification: spec/transactions.md, "Reading at (commit, time)", "Views".
+ * Specification: spec/transactions.md, "Views", "Views".
  */
 
 import { SteleError } from '../base/errors.ts';

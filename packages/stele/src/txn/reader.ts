@@ -4,7 +4,7 @@
  * A subclass says what is seen (`sight`); everything else is written once. Blocking reads fill misses at once; the async
  * forms await them.
  *
- * Specification: spec/transactions.md, "Reading at (commit, time)".
+ * Specification: spec/transactions.md, "Views".
  */
 
 import { SteleError } from '../base/errors.ts';

@@ -4,7 +4,7 @@
  * Bases, best first: the pages as they are · nothing, when the log goes back to commit 1 · the tree of a backup · the leaves that
  * verify. A base at commit b needs a run of the log that begins at or before b + 1 and goes to the log's end.
  *
- * Specification: spec/file-format.md, "Repair"; engine.md rule 21.
+ * Specification: spec/file-format.md, "Repair"; spec/invariants.md rule 21.
  */
 
 import { SteleError } from '../base/errors.ts';

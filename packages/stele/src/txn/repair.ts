@@ -10,7 +10,7 @@
  * - Commits are lost only when the caller agreed to it; keys that are lost are named. Nothing is silent.
  * - Versions in or behind damage stay damaged (`corrupt`, never undefined), unless a backup heals their segments.
  *
- * Specification: spec/file-format.md, "Repair"; engine.md rule 21.
+ * Specification: spec/file-format.md, "Repair"; spec/invariants.md rule 21.
  */
 
 import { SteleError } from '../base/errors.ts';

@@ -10,7 +10,7 @@
  * - A version superseded at commit S may lose its bytes only when S ≤ floor(rule) for its rule.
  * - A rule of 0 claims nothing before the newest commit: intermediate versions nobody had pinned were never kept.
  *
- * Specification: spec/transactions.md, "Retention"; engine.md rules 9, 13, 14.
+ * Specification: spec/transactions.md, "Retention"; spec/invariants.md rules 9, 13, 14.
  */
 
 import { compareBytes } from '../base/bytes.ts';

@@ -1,10 +1,10 @@
 /**
  * Room: what a write needs before it may begin: frames for the pages it will change, disk for the flush that writes them.
  *
- * Refusals come before effects (architecture.md, "The write path"). When too many pages are dirty the write waits for a
+ * Refusals come before effects (ARCHITECTURE.md, "The write path"). When too many pages are dirty the write waits for a
  * flush: blocking, since the writer is synchronous; the background flush starts early enough to make that rare.
  *
- * Specification: spec/transactions.md, "Refusals".
+ * Specification: spec/transactions.md, "Commits".
  */
 
 import type { Core } from './core.ts';

@@ -8,7 +8,7 @@
  *   skipped only while the view still is the newest state, since what died later must be seen.
  *
  * Cost: O(log n) to begin, O(1) amortised a step, plus a log read for each entry superseded since.
- * Specification: spec/transactions.md, "Ranges".
+ * Specification: spec/transactions.md, "Views".
  */
 
 import { compareBytes } from '../base/bytes.ts';

@@ -1,7 +1,7 @@
 /**
  * Segment use: which log segments still hold something that may be asked for.
  *
- * A segment may go when nothing in it is kept (engine.md rules 14, 15). Of a version written there, the bytes are needed
+ * A segment may go when nothing in it is kept (spec/invariants.md rules 14, 15). Of a version written there, the bytes are needed
  * while some view at or after its commit and before the commit that superseded it may be opened or is open. So per segment
  * and kept range one number is enough: the newest commit that superseded something written in the segment.
  *

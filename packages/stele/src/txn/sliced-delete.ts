@@ -3,7 +3,7 @@
  *
  * Two walks over the live keys of the range, in key order: the first writes the parts, the second changes the tree. Between
  * two steps others get their turn. Readers stay at the commit before until the last effect is in, then *applied* moves once
- * (engine.md rule 11). Whoever wants to write first finishes the rest, blocking.
+ * (spec/invariants.md rule 11). Whoever wants to write first finishes the rest, blocking.
  *
  * Invariants
  * - Nothing is in the tree before the final part is in the log buffer; without it the parts mean nothing.
@@ -12,7 +12,7 @@
  * - The second walk meets the keys of the first, in the same order: nobody writes in between.
  *
  * Memory: independent of the number of keys, but for versions that had to be carried.
- * Specification: spec/transactions.md, "Deleting a range".
+ * Specification: spec/transactions.md, "Commits".
  */
 
 import { compareBytes } from '../base/bytes.ts';

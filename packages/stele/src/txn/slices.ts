@@ -1,7 +1,7 @@
 /**
  * Slices: long work gives others a turn after each millisecond, and ends when its caller no longer wants it.
  *
- * Specification: engine.md rule 20.
+ * Specification: spec/invariants.md rule 20.
  */
 
 import { SteleError } from '../base/errors.ts';

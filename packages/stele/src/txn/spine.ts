@@ -6,7 +6,7 @@
  * versions since the last multiple of 32, level 1 every 32nd version since the last multiple of 1,024, and so on.
  * When a list is full it moves into the log record of the version being written (its *version table*) and the list
  * starts again, so building it never reads the log and a jump crosses 32^k versions with one read.
- * (engine.md rule 8 proposed a skew-binary spine; docs/decisions/0010-radix-spine.md has the numbers.)
+ * (spec/invariants.md rule 8 proposed a skew-binary spine; docs/decisions/0010-radix-spine.md has the numbers.)
  *
  * Invariants
  * - Chain index: the base is 0, the current version is `index`. Level 0 holds every superseded version with an index in

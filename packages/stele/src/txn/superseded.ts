@@ -4,10 +4,10 @@
  * Invariants
  * - A superseded version stays reachable when its range keeps history, or when any open view is at or after the first
  *   version of its chain: then the new entry gets a back address, a depth, and from depth 8 a spine.
- * - If the version's own log bytes are gone, the new record carries it and the address says so (engine.md rule 9).
+ * - If the version's own log bytes are gone, the new record carries it and the address says so (spec/invariants.md rule 9).
  * - Replay copies the address from the record and grows the same spine from the same entry.
  *
- * Specification: spec/transactions.md, "Superseding"; spec/log-format.md, "Carried versions".
+ * Specification: spec/transactions.md, "Retention"; spec/log-format.md, "Carried versions".
  */
 
 import type { EntryDraft } from '../tree/draft.ts';

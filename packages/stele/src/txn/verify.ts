@@ -9,7 +9,7 @@
  * - Writers go on; what is read is pinned. Nothing is changed.
  * - What a rot in a file damages is found although the cache may hold a good copy.
  *
- * Specification: spec/file-format.md, "Verification"; engine.md rule 21.
+ * Specification: spec/file-format.md, "Verification"; spec/invariants.md rule 21.
  */
 
 import { SteleError } from '../base/errors.ts';

@@ -1,7 +1,7 @@
 /**
  * Write set of a batch or a transaction: the last effect per key, in key order when asked.
  *
- * Specification: spec/transactions.md, "One effect per key and commit".
+ * Specification: spec/transactions.md, "Commits".
  */
 
 import { compareBytes } from '../base/bytes.ts';

@@ -1,7 +1,7 @@
 /**
  * The single writer: one commit from a request to the tree.
  *
- * The order is the promise (architecture.md, "The write path"): everything that can refuse comes first; then the record
+ * The order is the promise (ARCHITECTURE.md, "The write path"): everything that can refuse comes first; then the record
  * goes to the log buffer, then to the tree, and only then *applied* moves. The descent precedes the encoding, because the
  * record names the version it supersedes.
  *

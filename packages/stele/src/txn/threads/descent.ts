@@ -12,7 +12,7 @@
  *   beyond the end give undefined, which fails every comparison.
  * - Nothing is allocated.
  *
- * Specification: spec/transactions.md, "Reading threads"; engine.md rule 23.
+ * Specification: spec/transactions.md, "Reading threads"; spec/invariants.md rule 23.
  */
 
 import { INNER_CHILD_CHECKSUM, KEY_BYTES_MAX, SLOT_BYTES } from '../../pager/layout.ts';

@@ -11,7 +11,7 @@
  *   thread only after the same time once more, so that a thread that was merely asleep finds out first.
  *
  * Cost while shared: two atomic operations for each page changed, four a tree change, six a commit.
- * Specification: spec/transactions.md, "Reading threads"; engine.md rules 16, 18, 23.
+ * Specification: spec/transactions.md, "Reading threads"; spec/invariants.md rules 16, 18, 23.
  */
 
 import { invariant } from '../../base/errors.ts';

@@ -5,7 +5,7 @@
  * the live counts in inner pages, less what has expired and is not swept. When the owner is busy that moment may not come: after a few
  * tries the range is walked at a pinned view instead.
  *
- * Specification: spec/transactions.md, "Reading threads"; engine.md rules 18, 23.
+ * Specification: spec/transactions.md, "Reading threads"; spec/invariants.md rules 18, 23.
  */
 
 import { compareBytes } from '../../base/bytes.ts';

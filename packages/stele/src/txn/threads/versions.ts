@@ -3,7 +3,7 @@
  *
  * A version's address is logical. Its place comes from the position ring (newest commits) or from `commits.idx`; the segment file is
  * found by the headers in the directory. A segment may be dropped and its file given to another while we look: then a record fails its
- * checksum, and everything known of the files is looked up anew once before anybody calls it damage (engine.md rule 16).
+ * checksum, and everything known of the files is looked up anew once before anybody calls it damage (spec/invariants.md rule 16).
  *
  * Implements the part of the core that lookup.ts reads versions through; nothing here gives MISS, for there are no frames to fill.
  */
