@@ -25,8 +25,8 @@ export const slices: readonly Slice[] = [
     name: 'a power cut or a kill at any storage operation leaves a prefix with everything that was promised',
     async run(places) {
       for (const [seed, durability, syncStyle, steps, every] of [
-        [2, 'immediate', 'barrier', 90, 9],
-        [3, 'debounced', 'writeThrough', 80, 9],
+        [2, 'immediate', 'barrier', 90, 5],
+        [3, 'debounced', 'writeThrough', 80, 5],
         [4, 'async', 'barrier', 80, 9],
         [5, 'immediate', 'writeThrough', 300, 131],
       ] as const)
