@@ -58,7 +58,7 @@ test('the check itself finds each kind', () => {
   const slash = '/';
   assert.equal(findings(`see ${slash}home/ada/x`).length, 1);
   assert.equal(findings(`"resolved": "https://registry.${'npmjs'}.org/a/-/a-1.0.0.tgz"`).length, 2);
-  assert.deepEqual(findings('import x from "../work/x.ts"; https://example.org/home/index.html a/root/b'), []);
+  assert.deepEqual(findings('import x from "../home/x.ts"; https://example.org/home/index.html a/root/b'), []);
 });
 
 test('text files end with a newline and hold no carriage returns', () => {
