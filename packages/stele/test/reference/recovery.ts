@@ -11,7 +11,7 @@
 
 import assert from 'node:assert/strict';
 import { SteleError } from '../../src/base/errors.ts';
-import type { Engine, Reader } from '../../src/txn/types.ts';
+import type { Engine, Entry, Reader } from '../../src/txn/types.ts';
 import { keyBytes, keyText, onlyKey } from './keys.ts';
 import type { Reference, ReferenceReader } from './reference.ts';
 
@@ -58,16 +58,25 @@ export function compareState(expected: ReferenceReader, found: Reader, what: str
   const entries = expected.scan();
   try {
     const scanned = [...found.scan()];
-    assert.deepEqual(scanned.map(describe), entries.map(describe), what);
+    // Described only when they differ: with racks of a hundred thousand cuts the describing was two thirds of their time.
+    if (scanned.length !== entries.length || !scanned.every((entry, i) => isSameEntry(entry, entries[i] as Entry)))
+      assert.deepEqual(scanned.map(describe), entries.map(describe), what);
     assert.equal(found.count(), entries.length, `${what}: count`);
     for (let i = 0; i < entries.length; i += 1 + Math.floor(entries.length / 64)) {
-      const entry = entries[i] as (typeof entries)[number];
-      assert.deepEqual(found.get(entry.key)?.slice(), entry.value.slice(), `${what}: get ${keyText(entry.key)}`);
+      const entry = entries[i] as Entry;
+      const value = found.get(entry.key);
+      if (value === undefined || Buffer.compare(value, entry.value) !== 0)
+        assert.equal(describeValue(value), describeValue(entry.value), `${what}: get ${keyText(entry.key)}`);
     }
   } catch (error) {
     if (error instanceof SteleError && error.code === 'HISTORY_EXPIRED' && expected.mayBeExpired({})) return;
     throw error;
   }
+}
+
+function isSameEntry(left: Entry, right: Entry): boolean {
+  if (left.version !== right.version || left.expiresAt !== right.expiresAt) return false;
+  return Buffer.compare(left.key, right.key) === 0 && Buffer.compare(left.value, right.value) === 0;
 }
 
 function compareHistories(reference: Reference, engine: Engine, nowMs: number): void {
