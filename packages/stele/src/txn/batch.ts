@@ -24,9 +24,10 @@ export function collectBatch(
   writer: Writer,
   operations: readonly Operation[],
   timeMs: number,
+  unbounded: boolean,
 ): WriteEffect[] {
   if (!Array.isArray(operations)) throw new SteleError('invalid', 'BATCH_INVALID', `batch is ${typeof operations}, expected an array`);
-  if (operations.length > BATCH_OPERATIONS_MAX)
+  if (!unbounded && operations.length > BATCH_OPERATIONS_MAX)
     throw new SteleError('invalid', 'BATCH_TOO_LARGE', `${operations.length} operations, at most ${BATCH_OPERATIONS_MAX}`);
   const set = new EffectList();
   const found = new Found();
@@ -36,7 +37,7 @@ export function collectBatch(
       throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_RANGES_MAX} deleteRange operations`);
     if (operation?.type === 'deleteRange') deleteRange(applier, set, operation.start, operation.end, timeMs);
     else single(core, writer, set, found, operation, timeMs);
-    if (set.bytes > BATCH_BYTES_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_BYTES_MAX} bytes`);
+    if (!unbounded && set.bytes > BATCH_BYTES_MAX) throw new SteleError('invalid', 'BATCH_TOO_LARGE', `more than ${BATCH_BYTES_MAX} bytes`);
   }
   return set.sorted();
 }

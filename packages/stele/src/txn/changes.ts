@@ -8,10 +8,11 @@
  */
 
 import { SteleError } from '../base/errors.ts';
+import type { CommitView } from '../log/commit-view.ts';
 import { OperationView } from '../log/operation-view.ts';
 import type { Core } from './core.ts';
 import { MISS } from './core.ts';
-import type { Change, ChangeOperation } from './types.ts';
+import type { Change, ChangeOperation, CommitRecord } from './types.ts';
 
 /** A stretch of the log is read at once and given out commit by commit, so that an abandoned reader holds nothing. */
 const STRETCH_COMMITS = 64;
@@ -58,10 +59,36 @@ function readStretch(core: Core, first: number, through: number): Change[] {
       version: next,
       timeMs: view.timeMs,
       assertedTimeMs: view.assertedTimeMs === 0 ? undefined : view.assertedTimeMs,
+      meta: metaOf(view),
       operations,
     });
   }
   return changes;
+}
+
+/** What stands in the record of one applied commit. Blocks on misses; what is still in the log buffer is written first by the caller. */
+export function recordOf(core: Core, version: number): CommitRecord {
+  if (!core.segments.has(version)) throw gone(core, version);
+  while (core.locate(version) === MISS) core.fill();
+  const view = core.log.commits(core.index.segment, core.index.offset, version, version).next();
+  if (view === undefined || view.commit !== version) throw gone(core, version);
+  return {
+    version,
+    timeMs: view.timeMs,
+    assertedTimeMs: view.assertedTimeMs === 0 ? undefined : view.assertedTimeMs,
+    meta: metaOf(view),
+    changed: view.operationCount,
+    checksum: view.checksum,
+  };
+}
+
+const NO_META: readonly Uint8Array[] = [];
+
+function metaOf(view: CommitView): readonly Uint8Array[] {
+  if (view.metaCount === 0) return NO_META;
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < view.metaCount; at++) chunks.push(view.meta(at));
+  return chunks;
 }
 
 function copyOfValue(core: Core, operation: OperationView): Uint8Array {

@@ -17,6 +17,7 @@
 
 import { SteleError } from '../base/errors.ts';
 import type { Timer, Timers } from '../host/host.ts';
+import { Receipt } from './receipt.ts';
 import type { Commit, Durability } from './types.ts';
 
 /** What group commit needs of the log. */
@@ -45,7 +46,7 @@ export interface GroupOptions {
 interface Waiter {
   readonly commit: number;
   readonly needsDevice: boolean;
-  readonly receipt: { durability: 'kernel' | 'device' } & Commit;
+  readonly receipt: Receipt;
   readonly resolve: (commit: Commit) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -93,7 +94,7 @@ export class GroupCommit {
   }
 
   /** Registers an applied commit; the promise follows it to its level. */
-  enqueue(commit: number, level: Durability, receipt: { durability: 'kernel' | 'device' } & Commit): Promise<Commit> {
+  enqueue(commit: number, level: Durability, receipt: Receipt): Promise<Commit> {
     return new Promise<Commit>((resolve, reject) => this.enqueueWith(commit, level, receipt, resolve, reject));
   }
 
@@ -101,7 +102,7 @@ export class GroupCommit {
   enqueueWith(
     commit: number,
     level: Durability,
-    receipt: { durability: 'kernel' | 'device' } & Commit,
+    receipt: Receipt,
     resolve: (commit: Commit) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -111,7 +112,7 @@ export class GroupCommit {
   }
 
   /** Registers an applied commit of the blocking form and takes it, with all before it, to its level. */
-  settleNow(commit: number, level: Durability, receipt: { durability: 'kernel' | 'device' }): void {
+  settleNow(commit: number, level: Durability, receipt: Receipt): void {
     if (level !== 'immediate') this.#want(commit, level);
     if (level === 'immediate') this.#held = commit;
     try {
@@ -139,7 +140,7 @@ export class GroupCommit {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#reported >= commit || this.waiting === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const receipt = { version: commit, timeMs: 0, durability: 'kernel' as const, checksum: 0, changed: 0 };
+      const receipt = new Receipt(commit, 0, 'kernel', 0, 0);
       this.#waiters.push({ commit, needsDevice: false, receipt, resolve: () => resolve(), reject });
     });
   }

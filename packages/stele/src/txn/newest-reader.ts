@@ -11,7 +11,7 @@
 import { SteleError } from '../base/errors.ts';
 import { ENTRY_EXPIRES, ENTRY_LARGE, ENTRY_TOMBSTONE, flagsAt, valueBytesAt, valueStartAt } from '../tree/entry.ts';
 import { ABSENT } from '../tree/results.ts';
-import { changesAfter } from './changes.ts';
+import { changesAfter, recordOf } from './changes.ts';
 import type { Core } from './core.ts';
 import { nthLive } from './count.ts';
 import { FallbackReader } from './fallback-reader.ts';
@@ -20,7 +20,7 @@ import { checkKey, checkVersion } from './options.ts';
 import { checkNth, checkRange, SightReader } from './reader.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import type { Sight } from './scanner.ts';
-import type { Change, Decode, Entry, HistoryEntry, KeyRange, ScanRange, View, ViewOptions } from './types.ts';
+import type { Change, CommitRecord, Decode, Entry, HistoryEntry, KeyRange, ScanRange, View, ViewOptions } from './types.ts';
 import { PinnedView } from './view.ts';
 
 /** Entries that cannot be answered by their bytes alone. */
@@ -242,6 +242,18 @@ export abstract class NewestReader extends SightReader {
     checkVersion('from', from);
     this.core.assertReadable();
     return changesAfter(this.core, from);
+  }
+
+  commitRecord(version: number): CommitRecord {
+    checkVersion('version', version);
+    const { core } = this;
+    core.assertReadable();
+    if (version === 0 || version > this.version)
+      throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} is not a commit, expected 1 to ${this.version}`, {
+        detail: { found: version, newest: this.version },
+      });
+    if (core.status !== 'failed' && version > core.visible) core.group.writeNow();
+    return recordOf(core, version);
   }
 
   protected closeFallback(): void {

@@ -37,7 +37,7 @@ export interface Settings {
 }
 
 /** Of puts, deletes and commits. */
-const WRITE_OPTIONS = new Set<string>(['durability', 'assertedTimeMs', 'meta', 'expiresAt', 'ttlMs', 'ifVersion']);
+const WRITE_OPTIONS = new Set<string>(['durability', 'assertedTimeMs', 'meta', 'expiresAt', 'ttlMs', 'ifVersion', 'unbounded']);
 
 const KNOWN = new Set<string>([
   'host',
@@ -175,7 +175,7 @@ export function checkVersion(name: string, version: number): void {
 
 /** @throws {SteleError} `invalid` COMMIT_OPTIONS */
 export function checkCommitOptions(
-  options: { durability?: Durability; assertedTimeMs?: number; meta?: readonly Uint8Array[] } | undefined,
+  options: { durability?: Durability; assertedTimeMs?: number; meta?: readonly Uint8Array[]; unbounded?: boolean } | undefined,
 ): void {
   if (options === undefined) return;
   const bad = (message: string): never => {
@@ -183,7 +183,8 @@ export function checkCommitOptions(
   };
   if (typeof options !== 'object') bad(`options are ${described(options)}, expected an object`);
   for (const name in options) if (!WRITE_OPTIONS.has(name)) bad(`unknown option ${name}, expected one of ${[...WRITE_OPTIONS].join(', ')}`);
-  const { durability, assertedTimeMs, meta } = options;
+  const { durability, assertedTimeMs, meta, unbounded } = options;
+  if (unbounded !== undefined && typeof unbounded !== 'boolean') bad(`unbounded is ${described(unbounded)}, expected true or false`);
   if (durability !== undefined && durability !== 'immediate' && durability !== 'debounced' && durability !== 'async')
     bad(`durability is ${String(durability)}`);
   if (assertedTimeMs !== undefined && !(Number.isInteger(assertedTimeMs) && assertedTimeMs > 0 && assertedTimeMs <= TIME_MAX)) {

@@ -17,6 +17,8 @@ export interface Commit {
   readonly version: number;
   /** Recorded time, ms since the epoch; never decreases with the version. */
   readonly timeMs: number;
+  /** The same as a Date. */
+  readonly time: Date;
   /** The level reached when the promise resolved, or for the blocking form when it returned. */
   readonly durability: 'kernel' | 'device';
   /** CRC-32 of the commit's (last) record: chains over all history. 0 when nothing was written. */
@@ -31,6 +33,8 @@ export interface CommitOptions {
   readonly assertedTimeMs?: number;
   /** Who, why, how: opaque bytes, canonical form owned by `model`; stored in the record, each a salted leaf. */
   readonly meta?: readonly Uint8Array[];
+  /** Of a batch: more than 100,000 operations or 64 MiB are allowed. It is applied in one go: meant for what must be one commit. */
+  readonly unbounded?: boolean;
 }
 
 export interface WriteOptions extends CommitOptions {
@@ -156,10 +160,23 @@ export interface ChangeOperation {
   readonly previousVersion: number;
 }
 
+/** What the record of a commit says besides its operations. */
+export interface CommitRecord {
+  readonly version: number;
+  readonly timeMs: number;
+  readonly assertedTimeMs: number | undefined;
+  readonly meta: readonly Uint8Array[];
+  /** Keys changed. */
+  readonly changed: number;
+  /** CRC-32 of its last record. */
+  readonly checksum: number;
+}
+
 export interface Change {
   readonly version: number;
   readonly timeMs: number;
   readonly assertedTimeMs: number | undefined;
+  readonly meta: readonly Uint8Array[];
   readonly operations: readonly ChangeOperation[];
 }
 
@@ -218,6 +235,8 @@ export interface Engine extends Reader, AsyncDisposable {
   /** Runs `work` and commits; on conflict runs it again, up to `retries` times (default 10). `work` may be async. */
   transact<T>(work: (txn: Transaction) => T | Promise<T>, options?: CommitOptions & { retries?: number }): Promise<T>;
   begin(): Transaction;
+  /** Number and earliest time of the commit that the next write of this turn makes. Finishes a large delete that is under way. */
+  prepare(): { version: number; timeMs: number };
 
   snapshot(): View;
   asOf(version: number, options?: ViewOptions): View;
@@ -229,6 +248,8 @@ export interface Engine extends Reader, AsyncDisposable {
   history(key: Uint8Array, options?: { limit?: number }): IterableIterator<HistoryEntry>;
   /** Whole durable commits after version `from`, oldest first. */
   changes(from: number): IterableIterator<Change>;
+  /** The record of one commit, applied and not necessarily durable. @throws {SteleError} `invalid` HISTORY_EXPIRED when the log no longer has it */
+  commitRecord(version: number): CommitRecord;
   /** Called after the commits' promises, in order, once they are durable (or at the weaker level they asked for). */
   onCommitted(listener: (firstVersion: number, lastVersion: number) => void): Disposable;
 

@@ -18,6 +18,7 @@ import { Encoder } from './encoder.ts';
 import type { Flusher } from './flusher.ts';
 import { NewestReader } from './newest-reader.ts';
 import { checkCommitOptions, described } from './options.ts';
+import { Receipt } from './receipt.ts';
 import type { Room } from './room.ts';
 import { SlicedDelete, type SlicedDeleteParts } from './sliced-delete.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
@@ -27,8 +28,6 @@ import { type Applied, Writer } from './writer.ts';
 const PENDING_BYTES_MAX = 1024 * 1024;
 /** Larger ranges are deleted in slices. */
 const SLICED_FROM = 512;
-
-type Receipt = { -readonly [K in keyof Commit]: Commit[K] };
 
 export interface WritingParts {
   readonly applier: Applier;
@@ -93,7 +92,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     this.core.assertWritable();
     checkCommitOptions(options);
     const timeMs = this.core.nowMs();
-    const effects = collectBatch(this.core, this.#applier, this.#writer, operations, timeMs);
+    const effects = collectBatch(this.core, this.#applier, this.#writer, operations, timeMs, options?.unbounded === true);
     return this.#writer.effects(effects, options, timeMs);
   }
 
@@ -148,7 +147,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
 
   #receiptOf(version: number): Commit {
     const { core } = this;
-    return { version, timeMs: core.timeOf(version), durability: core.durable >= version ? 'device' : 'kernel', checksum: 0, changed: 0 };
+    return new Receipt(version, core.timeOf(version), core.durable >= version ? 'device' : 'kernel', 0, 0);
   }
 
   #withoutEffectNow(version: number): Commit {
@@ -184,6 +183,11 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     if (++this.#sinceConsidered < 16) return;
     this.#sinceConsidered = 0;
     this.#flusher.consider();
+  }
+
+  prepare(): { version: number; timeMs: number } {
+    this.core.assertWritable();
+    return { version: this.core.applied + 1, timeMs: this.core.nowMs() };
   }
 
   begin(): Transaction {
@@ -253,7 +257,7 @@ const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1,
 
 /** At the weaker level until group commit says otherwise. */
 function receiptOf({ version, timeMs, checksum, changed }: Applied): Receipt {
-  return { version, timeMs, durability: 'kernel', checksum, changed };
+  return new Receipt(version, timeMs, 'kernel', checksum, changed);
 }
 
 /** The strongest of database and call wins. */

@@ -11,6 +11,7 @@ import type {
   Change,
   Commit,
   CommitOptions,
+  CommitRecord,
   Engine,
   EngineStats,
   HistoryEntry,
@@ -119,7 +120,7 @@ export class FakeEngine extends FakeReader implements Engine {
   wrote(receipt: Receipt, options: CommitOptions = {}): Commit {
     if (receipt.changed > 0) for (const listener of this.#listeners) listener(receipt.version, receipt.version);
     const durability = (options.durability ?? 'immediate') === 'immediate' ? 'device' : 'kernel';
-    return { ...receipt, durability, checksum: receipt.changed === 0 ? 0 : receipt.version };
+    return { ...receipt, time: new Date(receipt.timeMs), durability, checksum: receipt.changed === 0 ? 0 : receipt.version };
   }
 
   async batch(operations: readonly Operation[], options?: CommitOptions): Promise<Commit> {
@@ -139,6 +140,10 @@ export class FakeEngine extends FakeReader implements Engine {
   }
   async deleteRange(start: Uint8Array, end: Uint8Array, options?: CommitOptions): Promise<Commit> {
     return this.batchSync([{ type: 'deleteRange', start, end }], options);
+  }
+
+  prepare(): { version: number; timeMs: number } {
+    return { version: this.version + 1, timeMs: this.now() };
   }
 
   begin(): Transaction {
@@ -198,6 +203,7 @@ export class FakeEngine extends FakeReader implements Engine {
           version: from + 1 + index,
           timeMs: commit.timeMs,
           assertedTimeMs: commit.assertedTimeMs,
+          meta: [],
           operations: commit.effects.map((effect) => ({
             ...effect,
             type: effect.value === undefined ? 'delete' : 'put',
@@ -206,6 +212,11 @@ export class FakeEngine extends FakeReader implements Engine {
         }),
       )
       .values();
+  }
+
+  commitRecord(version: number): CommitRecord {
+    const { timeMs, assertedTimeMs, operations, meta } = this.changes(version - 1).next().value!;
+    return { version, timeMs, assertedTimeMs, meta, changed: operations.length, checksum: version };
   }
 
   onCommitted(listener: (first: number, last: number) => void): Disposable {
