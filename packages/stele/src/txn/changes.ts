@@ -18,9 +18,9 @@ import type { Change, ChangeOperation, CommitRecord } from './types.ts';
 const STRETCH_COMMITS = 64;
 const STRETCH_BYTES = 1024 * 1024;
 
-/** Commits after `from` that are durable now, oldest first. */
-export function* changesAfter(core: Core, from: number): Generator<Change, undefined> {
-  const through = core.durable;
+/** Commits after `from` to `through`, oldest first; never more than are handed to the kernel. Default: what is durable now. */
+export function* changesAfter(core: Core, from: number, limit?: number): Generator<Change, undefined> {
+  const through = limit === undefined ? core.durable : Math.min(limit, core.status === 'failed' ? core.durable : core.visible);
   for (let last = from; last < through; ) {
     core.assertReadable();
     const stretch = readStretch(core, last + 1, through);

@@ -69,6 +69,7 @@ class StoredEngine extends WritingEngine implements Engine {
   readonly #keeper: Housekeeper;
   readonly #replayed: number;
   readonly #listeners = new Set<(firstVersion: number, lastVersion: number) => void>();
+  readonly #durableListeners = new Set<(version: number | undefined) => void>();
   #closing: Promise<void> | undefined;
 
   constructor(opened: Opened, lock: ExclusionLock) {
@@ -88,7 +89,7 @@ class StoredEngine extends WritingEngine implements Engine {
         debounceMs: settings.debounceMs,
         appended: () => log.headCommit,
         onWritten: () => core.share?.publish(),
-        onDurable: () => {},
+        onDurable: (commit) => this.#tellDurable(commit),
         onReported: (first, last) => this.#reported(first, last),
         onFailure: (error) => this.#failed(error),
       },
@@ -113,22 +114,40 @@ class StoredEngine extends WritingEngine implements Engine {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  onDurable(listener: (version: number | undefined) => void): Disposable {
+    if (typeof listener !== 'function')
+      throw new SteleError('invalid', 'LISTENER_INVALID', `listener is ${described(listener)}, expected a function`);
+    this.core.assertReadable();
+    this.#durableListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#durableListeners.delete(listener) };
+  }
+
+  /** In a turn of its own, behind the promises of the commits. */
+  #tellDurable(version: number | undefined): void {
+    if (this.#durableListeners.size === 0) return;
+    this.core.host.timers.microtask(() => {
+      for (const listener of this.#durableListeners) this.#tell(() => listener(version));
+    });
+  }
+
+  /** The commit stands whatever a listener makes of it. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.core.settings.logger({
+        level: 'error',
+        message: `a listener of commits threw: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    }
+  }
+
   #reported(first: number, last: number): void {
     this.core.share?.publish();
     if (this.#listeners.size === 0) return;
     // After the promises: their reactions are already queued.
     this.core.host.timers.microtask(() => {
-      for (const listener of this.#listeners) {
-        try {
-          listener(first, last);
-        } catch (error) {
-          // The commit stands whatever a listener makes of it.
-          this.core.settings.logger({
-            level: 'error',
-            message: `a listener of commits threw: ${error instanceof Error ? error.message : String(error)}`,
-          });
-        }
-      }
+      for (const listener of this.#listeners) this.#tell(() => listener(first, last));
     });
   }
 
@@ -187,6 +206,7 @@ class StoredEngine extends WritingEngine implements Engine {
     core.status = 'failed';
     core.share?.failed();
     core.isPlain = false;
+    this.#tellDurable(undefined);
     core.settings.logger({ level: 'error', message: `no further writes: ${error instanceof Error ? error.message : String(error)}` });
   }
 
@@ -222,6 +242,7 @@ class StoredEngine extends WritingEngine implements Engine {
     } finally {
       core.status = 'closed';
       core.isPlain = false;
+      this.#tellDurable(undefined);
       core.group.stop();
       await this.#headers.stop();
       alive.cancel();

@@ -238,10 +238,11 @@ export abstract class NewestReader extends SightReader {
     return historyOf(core, key, { commit, timeMs: core.nowMs(), keptFrom }).take(options.limit ?? Number.POSITIVE_INFINITY);
   }
 
-  changes(from: number): IterableIterator<Change> {
+  changes(from: number, through?: number): IterableIterator<Change> {
     checkVersion('from', from);
+    if (through !== undefined) checkVersion('through', through);
     this.core.assertReadable();
-    return changesAfter(this.core, from);
+    return changesAfter(this.core, from, through);
   }
 
   commitRecord(version: number): CommitRecord {

@@ -4,6 +4,7 @@
  * A class so that the Date costs nothing until it is read.
  */
 
+import { dateOf, type Instance } from '../base/date.ts';
 import type { Commit } from './types.ts';
 
 export class Receipt implements Commit {
@@ -21,7 +22,7 @@ export class Receipt implements Commit {
     this.changed = changed;
   }
 
-  get time(): Date {
-    return new Date(this.timeMs);
+  get time(): Instance {
+    return dateOf(this.timeMs);
   }
 }

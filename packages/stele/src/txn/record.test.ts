@@ -52,3 +52,19 @@ test('an unbounded batch may be larger than 100,000 operations', async () => {
   assert.equal((await db.batch(operations, { unbounded: true })).changed, 100_001);
   await db.close();
 });
+
+test('onDurable tells of weaker commits once they are on the device, and of the end', async () => {
+  const db = await openEngine({ host: memoryHost(), durability: 'async' });
+  const seen: (number | undefined)[] = [];
+  using _listener = db.onDurable((version) => seen.push(version));
+  const { version } = await db.put(key('a'), bytes('1'));
+  assert.deepEqual([...db.changes(0)], []);
+  assert.deepEqual(
+    [...db.changes(0, version)].map((change) => change.version),
+    [1],
+  );
+  await db.sync();
+  await db.close();
+  assert.equal(seen[0], 1);
+  assert.equal(seen.at(-1), undefined);
+});

@@ -7,6 +7,7 @@
  * A file of interfaces only. Specification: spec/transactions.md; reference: test/reference.
  */
 
+import type { Instance } from '../base/date.ts';
 import type { Host } from '../host/host.ts';
 import type { SharedHandle } from './threads/handle.ts';
 
@@ -18,7 +19,7 @@ export interface Commit {
   /** Recorded time, ms since the epoch; never decreases with the version. */
   readonly timeMs: number;
   /** The same as a Date. */
-  readonly time: Date;
+  readonly time: Instance;
   /** The level reached when the promise resolved, or for the blocking form when it returned. */
   readonly durability: 'kernel' | 'device';
   /** CRC-32 of the commit's (last) record: chains over all history. 0 when nothing was written. */
@@ -246,12 +247,15 @@ export interface Engine extends Reader, AsyncDisposable {
   asOfAsserted(timeMs: number, options?: ViewOptions): View;
   /** Newest first. */
   history(key: Uint8Array, options?: { limit?: number }): IterableIterator<HistoryEntry>;
-  /** Whole durable commits after version `from`, oldest first. */
-  changes(from: number): IterableIterator<Change>;
+  /** Whole commits after version `from`, oldest first; by default those that are durable. `through` may name later ones that are visible. */
+  changes(from: number, through?: number): IterableIterator<Change>;
   /** The record of one commit, applied and not necessarily durable. @throws {SteleError} `invalid` HISTORY_EXPIRED when the log no longer has it */
   commitRecord(version: number): CommitRecord;
   /** Called after the commits' promises, in order, once they are durable (or at the weaker level they asked for). */
   onCommitted(listener: (firstVersion: number, lastVersion: number) => void): Disposable;
+
+  /** Called whenever more became durable, with the newest durable commit; and once with `undefined` when the database closes or fails. */
+  onDurable(listener: (version: number | undefined) => void): Disposable;
 
   setRetention(rules: RetentionRules): void;
 

@@ -195,6 +195,10 @@ export class FakeEngine extends FakeReader implements Engine {
     return told.slice(0, options.limit).values();
   }
 
+  onDurable(listener: (version: number | undefined) => void): Disposable {
+    return this.onCommitted((_first, last) => listener(last));
+  }
+
   changes(from: number): IterableIterator<Change> {
     const commits = this.reference.commits.slice(from + 1);
     return commits
