@@ -7,10 +7,14 @@
 
 import { constants, cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf, shuffledIndexes, textOf } from './data.ts';
 import type { Pace } from './measure.ts';
 import { loadRival, type Rival, type RivalName, type RivalOptions } from './rival.ts';
 import type { Bench, Round, RoundResult, Row, Settings } from './row.ts';
+
+/** Every engine is left alone so long after its set was opened and read once, and never longer than a round. */
+const QUIET_MS_MAX = 1000;
 
 export interface SessionOptions {
   readonly row: Row;
@@ -104,8 +108,11 @@ export class Session {
     };
     try {
       if (row.data === 'loaded' && engine === 'map') await fill(rival, settings);
-      // Reads once what a warm database has in memory.
-      if (row.data === 'loaded') await rival.scanBatch();
+      // Reads once what a warm database has in memory; then the engine is left alone, so that what it does behind the scenes is done.
+      if (row.data === 'loaded') {
+        await rival.scanBatch();
+        await sleep(Math.min(settings.roundMs, QUIET_MS_MAX));
+      }
       return new Session(rival.settings, await row.prepare(bench), row.warmups ?? 1, end);
     } catch (error) {
       await end().catch(() => undefined);

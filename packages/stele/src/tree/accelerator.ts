@@ -12,7 +12,7 @@
  * - For every *indexed* leaf (state byte of its frame) each record has exactly one slot, and no slot points anywhere
  *   else: whoever moves, adds or removes a record of such a leaf says so, and a frame is forgotten before it is reused.
  * - It answers "absent" only while every leaf of the tree is indexed.
- * - A leaf is indexed after it was searched often enough, so a cold page costs nothing.
+ * - A leaf is indexed after it was searched often enough, so a cold page costs nothing; or by the engine, in the background.
  * - When the memory is used up or a sub-table cannot be split, leaves are left out; everything still works.
  */
 
@@ -159,20 +159,21 @@ export class Accelerator {
     else this.indexLeaf(frame);
   }
 
-  /** Enters all records of a leaf; leaves it out when there is no room. */
-  indexLeaf(frame: number): void {
+  /** Enters all records of a leaf; leaves it out and returns false when there is no room. */
+  indexLeaf(frame: number): boolean {
     const pages = this.#pages;
     const base = frame * pages.pageBytes;
     const count = slotCount(pages, base);
-    if (this.#state[frame] === INDEXED) return;
+    if (this.#state[frame] === INDEXED) return true;
     for (let i = 0; i < count; i++) {
       const keyBytes = slotKeyInto(pages, base, i, true, this.#key);
       if (this.#add(hashKey(this.#key, keyBytes, this.#seed), recordAt(pages, base, i) / 4)) continue;
       this.#drop(frame, i);
       this.#state[frame] = 0;
-      return;
+      return false;
     }
     this.setIndexed(frame, true);
+    return true;
   }
 
   /** A record was added to an indexed leaf. */

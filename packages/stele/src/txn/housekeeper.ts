@@ -2,7 +2,8 @@
  * Housekeeper: what time does to a database, in slices of at most 1 ms.
  *
  * Sweeps what has expired, moves the horizons, takes away tombstones the horizon has passed, lets segments go when nothing
- * in them is kept, ends idle views, prepares the next segment, and keeps the headers growing behind the durable log.
+ * in them is kept, ends idle views, prepares the next segment, keeps the headers growing behind the durable log, and fills the
+ * accelerator.
  *
  * Invariants
  * - Nothing here changes what any allowed view sees (spec/transactions.md, "Retention"); so nothing is logged, and after a
@@ -23,6 +24,7 @@ import { FOUND, MISS } from './core.ts';
 import type { Flusher } from './flusher.ts';
 import type { HeaderWriter } from './header-writer.ts';
 import { appendKeptMark } from './kept-mark.ts';
+import { LeafIndexer } from './leaf-indexer.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import type { Room } from './room.ts';
 import { PinnedView } from './view.ts';
@@ -42,6 +44,7 @@ export class Housekeeper {
   #isStopped = false;
   readonly #key = new Uint8Array(KEY_BYTES_MAX);
   readonly #operation = new OperationView();
+  readonly #indexer: LeafIndexer | undefined;
   sliceMsMax = 0;
 
   constructor(core: Core, room: Room, applier: Applier, flusher: Flusher, headers: HeaderWriter) {
@@ -50,6 +53,12 @@ export class Housekeeper {
     this.#applier = applier;
     this.#flusher = flusher;
     this.#headers = headers;
+    if (core.accelerator !== undefined) this.#indexer = new LeafIndexer(core.pages, core.accelerator);
+  }
+
+  /** Leaves entered into the accelerator in the background. */
+  get leavesIndexed(): number {
+    return this.#indexer?.indexed ?? 0;
   }
 
   start(): void {
@@ -88,6 +97,7 @@ export class Housekeeper {
     core.tickMs = core.host.clock.monotonicMs();
     this.#endIdleViews();
     core.share?.beat();
+    if (this.#indexer?.isDue() === true) await this.#slices(this.#indexer.walk());
     if (core.status !== 'open' || core.settings.readOnly || core.sliced !== undefined) return;
     if (core.retention.advance(core.applied, (historyMs) => core.commitAt(core.nowMs() - historyMs))) {
       core.counters.horizonMoves++;

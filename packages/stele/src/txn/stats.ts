@@ -45,6 +45,7 @@ export function engineStats(core: Core, parts: StatsParts): EngineStats {
       ...tree.counters,
       acceleratorEntries: accelerator?.count ?? 0,
       acceleratorBytes: accelerator?.bytes() ?? 0,
+      acceleratorLeaves: accelerator?.indexedLeaves ?? 0,
     },
     views: {
       open: pins.count,
@@ -57,6 +58,7 @@ export function engineStats(core: Core, parts: StatsParts): EngineStats {
       flushMsLast: parts.flusher.lastMs,
       flushSliceMsMax: parts.flusher.sliceMsMax,
       housekeepingSliceMsMax: parts.keeper.sliceMsMax,
+      leavesIndexed: parts.keeper.leavesIndexed,
     },
     state: { status: core.status, threads: core.host.threads.kind, storage: core.host.storage.kind },
   };
