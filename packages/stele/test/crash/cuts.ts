@@ -10,7 +10,7 @@ import { Driver } from './driver.ts';
 import type { Journal, Mark } from './journal.ts';
 import { type Court, type Cut, judge } from './judge.ts';
 import { mixSeed, newMachine, type Setup } from './machine.ts';
-import type { Places } from './places.ts';
+import type { Place, Places } from './places.ts';
 import { runWorkload } from './workload.ts';
 
 export interface CutRun {
@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly machine: FaultyHost;
   readonly mark: Mark;
   readonly operation: number;
+  /** What was under way. */
+  readonly inside: readonly Place[];
 }
 
 export interface Recorded {
@@ -40,16 +42,17 @@ export interface Recorded {
 export async function record(run: CutRun, places: Places): Promise<Recorded> {
   const snapshots: Snapshot[] = [];
   let journal: Journal | undefined;
+  let doing: ReadonlySet<Place> = new Set();
   const empty: Mark = { events: 0, version: 0, device: 0, kernel: 0 };
   const machine: FaultyHost = newMachine(run.setup, {
     onOperation: ({ number }) => {
       if ((number + run.setup.seed) % run.every !== 0) return;
       if (journal !== undefined) journal.acknowledged(driver.engine.durableVersion, 'device');
-      snapshots.push({ machine: machine.fork(), mark: journal?.mark() ?? empty, operation: number });
+      snapshots.push({ machine: machine.fork(), mark: journal?.mark() ?? empty, operation: number, inside: [...doing] });
     },
   });
   const driver = new Driver(run.setup, machine, places, true);
-  journal = driver.journal;
+  ({ journal, doing } = driver);
   await machine.drive(run.work === undefined ? runWorkload(driver, run.steps) : run.work(driver));
   const reached = driver.journal.reference.version;
   places.addStats(driver.engine.stats());
@@ -96,6 +99,7 @@ export async function runCuts(run: CutRun, places: Places): Promise<{ cuts: numb
   const court: Court = { setup: run.setup, journal: recorded.journal, places };
   let cuts = 0;
   for (const snapshot of recorded.snapshots) {
+    for (const place of snapshot.inside) places.reach(place);
     for (const cut of cutsOf(run.setup, snapshot)) {
       cuts++;
       try {

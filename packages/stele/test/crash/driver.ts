@@ -18,7 +18,7 @@ import type { Commit, CommitOptions, Durability, Engine, Operation, RetentionRul
 import { compareState } from '../reference/recovery.ts';
 import { Journal } from './journal.ts';
 import { optionsOf, pause, type Setup, withTicks } from './machine.ts';
-import type { Places } from './places.ts';
+import type { Place, Places } from './places.ts';
 
 const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1, immediate: 2 };
 
@@ -38,6 +38,8 @@ export class Driver {
   engine: Engine;
   /** A write or sync failed: nothing may be written any more. */
   failed = false;
+  /** What is under way: a cut now is one inside it. */
+  readonly doing = new Set<Place>();
   #pending: Promise<unknown>[] = [];
   #views: View[] = [];
 
@@ -151,8 +153,13 @@ export class Driver {
 
   // ---- everything else
 
-  /** What may fail on a bad disk, waited for or not. */
-  async background(work: Promise<unknown>, wait: boolean): Promise<void> {
+  /** What may fail on a bad disk, waited for or not. `place`: what a cut meanwhile is inside of. */
+  async background(work: Promise<unknown>, wait: boolean, place?: Place): Promise<void> {
+    if (place !== undefined) {
+      this.doing.add(place);
+      const ended = (): void => void this.doing.delete(place);
+      work.then(ended, ended);
+    }
     const told = work.catch((error: unknown) => {
       const code = codeOf(error);
       if (this.isStrict || !['DISK_FULL', 'COMMIT_UNKNOWN', 'IO_ERROR', 'PAGES_FAILED', 'LOG_FAILED'].includes(code)) throw error;

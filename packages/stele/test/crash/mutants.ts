@@ -136,6 +136,14 @@ export const MUTANTS: readonly Mutant[] = [
       ['txn/engine.ts', "    core.status = 'failed';\n", "    if (core.status === 'open') return;\n"],
     ],
   },
+  {
+    rule: 'rule 21: a repair changes files without a mark that tells of it',
+    changes: [['txn/repair-files.ts', '    if (!this.#isMarked) markUnfinished(storage, `repair ${this.number}`);\n', '']],
+  },
+  {
+    rule: 'rule 22: a copy that is not whole yet is not marked',
+    changes: [['txn/backup.ts', "    markUnfinished(target, 'backup');\n", '']],
+  },
 ];
 
 /** What became of a mutant. */

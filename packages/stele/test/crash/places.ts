@@ -24,6 +24,12 @@ export const PLACES = {
   'tombstone removed': 'a sweep removed a tombstone',
   'commit lost legally': 'a cut took a commit nobody was promised',
   'unpromised commit kept': 'a cut left a commit nobody was promised yet',
+  'cut inside compaction': 'the machine stopped while compact() was under way',
+  'cut inside backup': 'the machine stopped while it was backed up',
+  'cut inside a copy': 'the machine a backup was written to stopped before the backup was whole',
+  'whole copy': 'the same, after it was whole',
+  'cut inside repair': 'the machine stopped during a repair',
+  'cut inside undoing': 'and again during the repair after it',
 } as const;
 
 export type Place = keyof typeof PLACES;

@@ -1,5 +1,5 @@
 /**
- * `npm run rack -- crash`: power cuts and kills at every storage operation of mixed workloads.
+ * `npm run rack -- crash`: power cuts and kills at every storage operation of mixed workloads, of compaction, backup and repair.
  *
  *   npm run rack -- crash --seeds 10             seeds 1 to 10, all durability levels, both sync styles, every operation
  *   npm run rack -- crash --seed 7 --seeds 1 --level async --style barrier      one of them again
@@ -14,9 +14,11 @@ import { runCuts } from './cuts.ts';
 import { setupOf } from './machine.ts';
 import { type Place, Places } from './places.ts';
 import { combinations, complain, rackOptions } from './rack-kit.ts';
+import { runRepairCuts } from './repair-cuts.ts';
 import { runTooOld } from './too-old.ts';
+import { runBackupCuts, runCompactionCuts } from './upkeep.ts';
 
-export const summary = 'power cuts and kills at every storage operation of mixed workloads';
+export const summary = 'power cuts and kills at every storage operation of mixed workloads and of upkeep';
 
 const WANTED: readonly Place[] = [
   'torn group',
@@ -26,6 +28,12 @@ const WANTED: readonly Place[] = [
   'segment dropped',
   'view read',
   'forced flush',
+  'cut inside compaction',
+  'cut inside backup',
+  'cut inside a copy',
+  'whole copy',
+  'cut inside repair',
+  'cut inside undoing',
 ];
 
 export async function rack(args: string[]): Promise<boolean> {
@@ -36,11 +44,18 @@ export async function rack(args: string[]): Promise<boolean> {
   let holds = true;
   const run = async (seed: number, durability: Durability, syncStyle: SyncStyle): Promise<void> => {
     const started = performance.now();
-    const result = await runCuts({ setup: setupOf(seed, durability, syncStyle), steps: options.steps, every: options.every }, places);
-    cuts += result.cuts;
+    const setup = setupOf(seed, durability, syncStyle);
+    const { every } = options;
+    const result = await runCuts({ setup, steps: options.steps, every }, places);
+    const compaction = await runCompactionCuts({ setup, every }, places);
+    const backup = await runBackupCuts({ setup, every }, places);
+    // A repair works on closed files: how they were written matters little.
+    const repair = durability === options.levels[0] ? await runRepairCuts({ setup, every }, places) : { cuts: 0 };
+    cuts += result.cuts + compaction.cuts + backup.cuts + repair.cuts;
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(
-      `seed ${seed} ${durability} ${syncStyle}: ${result.commits} commits, ${result.operations} storage operations, ${result.cuts} cuts, ${seconds} s`,
+      `seed ${seed} ${durability} ${syncStyle}: ${result.commits} commits, ${result.operations} storage operations, ${result.cuts} cuts; ` +
+        `compaction ${compaction.cuts}, backup ${backup.cuts}, repair ${repair.cuts}; ${seconds} s`,
     );
   };
   for (const [seed, durability, syncStyle] of combinations(options)) {

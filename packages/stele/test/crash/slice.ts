@@ -9,8 +9,10 @@ import { buildImage, runFlips, runStaleRecord } from './flips.ts';
 import { setupOf } from './machine.ts';
 import { type Place, Places } from './places.ts';
 import { runRecoveryCuts } from './recovery.ts';
+import { runRepairCuts } from './repair-cuts.ts';
 import { carryAndReplay, writeBesideFlushes } from './scenes.ts';
 import { runTooOld } from './too-old.ts';
+import { runBackupCuts, runCompactionCuts } from './upkeep.ts';
 
 export interface Slice {
   readonly name: string;
@@ -18,7 +20,20 @@ export interface Slice {
 }
 
 /** The sometimes-assertions of the gate. */
-export const WANTED: readonly Place[] = ['torn group', 'older meta fallback', 'carried value', 'TXN_TOO_OLD', 'space refusal', 'view read'];
+export const WANTED: readonly Place[] = [
+  'torn group',
+  'older meta fallback',
+  'carried value',
+  'TXN_TOO_OLD',
+  'space refusal',
+  'view read',
+  'cut inside compaction',
+  'cut inside backup',
+  'cut inside a copy',
+  'whole copy',
+  'cut inside repair',
+  'cut inside undoing',
+];
 
 export const slices: readonly Slice[] = [
   {
@@ -40,6 +55,14 @@ export const slices: readonly Slice[] = [
       await runCuts({ setup: beside, steps: 0, every: 31, work: writeBesideFlushes }, places);
       const carried = { ...setupOf(5, 'async', 'writeThrough'), historyMs: 1500 };
       await runCuts({ setup: carried, steps: 0, every: 17, work: carryAndReplay }, places);
+    },
+  },
+  {
+    name: 'a power cut inside a compaction, a backup or a repair loses nothing that was promised',
+    async run(places) {
+      await runCompactionCuts({ setup: setupOf(2, 'async', 'barrier'), every: 11 }, places);
+      await runBackupCuts({ setup: setupOf(2, 'debounced', 'writeThrough'), every: 9 }, places);
+      await runRepairCuts({ setup: setupOf(1, 'immediate', 'barrier'), every: 17 }, places);
     },
   },
   {

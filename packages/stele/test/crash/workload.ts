@@ -146,7 +146,7 @@ async function runCare(driver: Driver, random: SeededRandom, kind: Kind): Promis
     case 'flushBeside':
       return driver.failed ? undefined : driver.background(driver.engine.flush(), kind === 'flush');
     case 'compact':
-      return driver.failed ? undefined : driver.background(driver.engine.compact(), random.oneIn(2));
+      return driver.failed ? undefined : driver.background(driver.engine.compact(), random.oneIn(2), 'cut inside compaction');
     case 'sync':
       return driver.failed ? undefined : driver.background(driver.engine.sync(), random.oneIn(2));
     case 'reopen':
