@@ -20,6 +20,7 @@ export interface Host {
   readonly timers: Timers;
   readonly threads: Threads;
   readonly hashing: Hashing;
+  readonly texts: Texts;
 }
 
 export interface Clock {
@@ -94,4 +95,14 @@ export interface Hashing {
    * Meant for large input; short input is done in script, see base/crc32.ts.
    */
   crc32(bytes: Uint8Array, start: number, end: number, seed: number): number;
+}
+
+/** Strings from bytes in place and back. Bytes may lie in shared memory; what another thread changes meanwhile gives some string, never a crash. */
+export interface Texts {
+  /** One character for each byte of `bytes[start, end)`, U+0000 to U+00FF. */
+  latin1(bytes: Uint8Array, start: number, end: number): string;
+  /** The UTF-8 text of `bytes[start, end)`; ill-formed parts give U+FFFD (WHATWG Encoding, "replacement"). */
+  utf8(bytes: Uint8Array, start: number, end: number): string;
+  /** Writes `text` as UTF-8 at `at`, where there is room for it, and returns the bytes written. A lone surrogate is written as U+FFFD. */
+  writeUtf8(text: string, target: Uint8Array, at: number): number;
 }

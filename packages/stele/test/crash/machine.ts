@@ -66,13 +66,14 @@ const TICK_MS = 1.1;
 /** See the file comment. */
 export function withTicks(machine: FaultyHost): Host {
   let ticks = 0;
-  const { storage, random, timers, threads, hashing, clock } = machine;
+  const { storage, random, timers, threads, hashing, texts, clock } = machine;
   return {
     storage,
     random,
     timers,
     threads,
     hashing,
+    texts,
     clock: { nowMs: () => clock.nowMs(), monotonicMs: () => clock.monotonicMs() + ++ticks * TICK_MS },
   };
 }

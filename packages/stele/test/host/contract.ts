@@ -11,7 +11,7 @@ import { describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { SteleError } from '../../src/base/errors.ts';
 import { readFully, writeAll, writeZeros } from '../../src/host/files.ts';
-import type { Clock, Hashing, Random, Storage, ThreadContext, ThreadJob, Threads, Timers } from '../../src/host/host.ts';
+import type { Clock, Hashing, Random, Storage, Texts, ThreadContext, ThreadJob, Threads, Timers } from '../../src/host/host.ts';
 
 /** One storage under test. */
 export interface StorageUnderTest {
@@ -458,6 +458,89 @@ export function hashingContract(name: string, make: () => Hashing): void {
         assert.equal(hashing.crc32(bytes, start, end, 0), crc32(bytes.subarray(start, end)));
         assert.equal(hashing.crc32(bytes, start, end, 0xdeadbeef), crc32(bytes.subarray(start, end), 0xdeadbeef));
       }
+    });
+  });
+}
+
+/** Texts: the same strings and bytes in every host, on shared memory. */
+export function textsContract(name: string, make: () => Texts): void {
+  const shared = (bytes: ArrayLike<number>): Uint8Array => {
+    const array = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    array.set(bytes);
+    return array;
+  };
+
+  describe(`texts contract: ${name}`, () => {
+    test('latin1() gives a character for each byte, at every length and far beyond', () => {
+      const texts = make();
+      const bytes = shared(pattern(20_000, 5));
+      for (const length of [...Array(70).keys(), 4095, 4096, 4097, 15_000]) {
+        const text = texts.latin1(bytes, 3, 3 + length);
+        assert.equal(text.length, length);
+        for (let i = 0; i < length; i++) assert.equal(text.charCodeAt(i), bytes[3 + i]);
+      }
+    });
+
+    test('utf8() reads what writeUtf8() writes, and writes nothing else', () => {
+      const texts = make();
+      for (const text of [
+        '',
+        'a',
+        'plain text',
+        '\0',
+        'é',
+        '\u07ff\u0800\uffff',
+        '😀',
+        'a😀é\ufffd€',
+        'ab€'.repeat(5000),
+        '\u{10ffff}\ud7ff\ue000',
+      ]) {
+        const expected = bytesOf(text);
+        const target = shared(new Uint8Array(expected.length + 9).fill(1));
+        assert.equal(texts.writeUtf8(text, target, 4), expected.length);
+        assert.deepEqual(Uint8Array.from(target), Uint8Array.of(1, 1, 1, 1, ...expected, 1, 1, 1, 1, 1));
+        assert.equal(texts.utf8(target, 4, 4 + expected.length), text);
+      }
+    });
+
+    test('writeUtf8() writes a lone surrogate as U+FFFD', () => {
+      const texts = make();
+      for (const text of ['\ud800', 'a\udc00b', '\ud83d\ud83d\ude00', '\udfff'.repeat(40)]) {
+        const target = new Uint8Array(3 * text.length);
+        const length = texts.writeUtf8(text, target, 0);
+        assert.deepEqual(target.slice(0, length), bytesOf(text));
+      }
+    });
+
+    test('utf8() replaces what is ill-formed as the standard says', () => {
+      const texts = make();
+      const standard = new TextDecoder('utf-8', { ignoreBOM: true });
+      const parts = [
+        [0x41],
+        [0x80],
+        [0xc0, 0xaf],
+        [0xc3],
+        [0xc3, 0xa9],
+        [0xe0, 0x80],
+        [0xe2, 0x82],
+        [0xe2, 0x82, 0xac],
+        [0xed, 0xa0, 0x80],
+      ];
+      parts.push(
+        [0xf0, 0x9f, 0x98],
+        [0xf0, 0x9f, 0x98, 0x80],
+        [0xf0, 0x80, 0x80, 0x80],
+        [0xf4, 0x90, 0x80, 0x80],
+        [0xf5],
+        [0xff],
+        [0xef, 0xbb, 0xbf],
+      );
+      for (const first of parts)
+        for (const second of parts)
+          for (const third of parts) {
+            const bytes = Uint8Array.from([...first, ...second, ...third]);
+            assert.equal(texts.utf8(shared(bytes), 0, bytes.length), standard.decode(bytes), Buffer.from(bytes).toString('hex'));
+          }
     });
   });
 }

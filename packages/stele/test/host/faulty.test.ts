@@ -13,6 +13,7 @@ import {
   randomContract,
   steleError,
   storageContract,
+  textsContract,
   threadsContract,
   timersContract,
 } from './contract.ts';
@@ -31,6 +32,7 @@ clockContract('faulty', () => faultyHost().clock);
 randomContract('faulty', () => faultyHost().random);
 timersContract('faulty', () => faultyHost());
 hashingContract('faulty', () => faultyHost().hashing);
+textsContract('faulty', () => faultyHost().texts);
 threadsContract('faulty', () => faultyHost());
 
 const filled = (length: number, byte: number): Uint8Array => new Uint8Array(length).fill(byte);

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryHost } from '../../src/host/memory/host.ts';
 import { memoryStorage } from '../../src/host/memory/storage.ts';
-import { clockContract, hashingContract, randomContract, storageContract, threadsContract, timersContract } from './contract.ts';
+import {
+  clockContract,
+  hashingContract,
+  randomContract,
+  storageContract,
+  textsContract,
+  threadsContract,
+  timersContract,
+} from './contract.ts';
 
 storageContract('memory', () => {
   const storage = memoryStorage();
@@ -12,6 +20,7 @@ clockContract('memory', () => memoryHost().clock);
 randomContract('memory', () => memoryHost().random);
 timersContract('memory', () => memoryHost());
 hashingContract('pure', () => memoryHost().hashing);
+textsContract('pure', () => memoryHost().texts);
 threadsContract('memory (inline)', () => memoryHost());
 
 test('the memory host uses the capabilities it is given and no others', () => {

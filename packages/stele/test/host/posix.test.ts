@@ -11,6 +11,7 @@ import {
   randomContract,
   steleError,
   storageContract,
+  textsContract,
   threadsContract,
   timersContract,
 } from './contract.ts';
@@ -35,6 +36,7 @@ clockContract('posix', () => posixHost('unused').clock);
 randomContract('posix', () => posixHost('unused').random);
 timersContract('posix', () => posixHost('unused'));
 hashingContract('node', () => posixHost('unused').hashing);
+textsContract('node', () => posixHost('unused').texts);
 
 for (const threads of ['worker', 'inline'] as const) {
   threadsContract(`posix, ${threads}`, () => {

@@ -10,6 +10,7 @@
 import type { Hashing, Host } from '../host.ts';
 import { inlineThreads } from '../inline-threads.ts';
 import { nodeHashing } from '../posix/hashing.ts';
+import { nodeTexts } from '../posix/texts.ts';
 import { Prng, seededRandom } from './prng.ts';
 import type { FaultyOptions } from './settings.ts';
 import { type FaultyStorage, faultyStorage } from './storage.ts';
@@ -74,6 +75,7 @@ function assemble(make: (options: FaultyOptions) => FaultyStorage, options: Faul
     timers,
     random,
     hashing,
+    texts: nodeTexts(),
     threads: inlineThreads({ storage, hashing, timers }),
     time,
     drive: (work) => time.drive(work),

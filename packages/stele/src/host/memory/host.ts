@@ -7,9 +7,10 @@
  * Specification: spec/host.md, "Memory host".
  */
 
-import type { Clock, Hashing, Host, Random, Timers } from '../host.ts';
+import type { Clock, Hashing, Host, Random, Texts, Timers } from '../host.ts';
 import { inlineThreads } from '../inline-threads.ts';
 import { pureHashing } from '../pure-hashing.ts';
+import { pureTexts } from '../pure-texts.ts';
 import type { Storage } from '../storage.ts';
 import { ambientClock, ambientRandom, ambientTimers } from './ambient.ts';
 import { memoryStorage } from './storage.ts';
@@ -21,6 +22,7 @@ export interface MemoryHostOptions {
   readonly random?: Random;
   readonly timers?: Timers;
   readonly hashing?: Hashing;
+  readonly texts?: Texts;
 }
 
 /** A host in memory. */
@@ -34,6 +36,7 @@ export function memoryHost(options: MemoryHostOptions = {}): Host {
     random: options.random ?? ambientRandom(),
     timers,
     hashing,
+    texts: options.texts ?? pureTexts(),
     threads: inlineThreads({ storage, hashing, timers }),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The posix host: a directory, the system's clock and randomness, Node's timers, workers and hashing.
+ * The posix host: a directory, the system's clock and randomness, Node's timers, workers, hashing and texts.
  *
  * This is the one place where the process's ambient world is handed to the engine.
  *
@@ -13,6 +13,7 @@ import { nodeClock, nodeRandom, nodeTimers } from './ambient.ts';
 import { nodeHashing } from './hashing.ts';
 import { hasPermission } from './platform.ts';
 import { type PosixStorage, type PosixStorageOptions, posixStorage } from './storage.ts';
+import { nodeTexts } from './texts.ts';
 import { workerThreads } from './threads.ts';
 
 /** Options of the storage, and of the threads. */
@@ -50,5 +51,5 @@ export function posixHost(directory: string, options: PosixHostOptions = {}): Po
         transfer: () => storage.transfer(),
         ...(options.threadsMax === undefined ? {} : { threadsMax: options.threadsMax }),
       });
-  return { storage, clock: nodeClock(), random: nodeRandom(), timers, hashing, threads };
+  return { storage, clock: nodeClock(), random: nodeRandom(), timers, hashing, texts: nodeTexts(), threads };
 }
