@@ -29,6 +29,7 @@ import type { Settings } from './options.ts';
 import type { Pins } from './pins.ts';
 import { WriteWindow } from './read-set.ts';
 import type { Retention } from './retention.ts';
+import type { Scanner } from './scanner.ts';
 import { SegmentMap } from './segment-map.ts';
 import type { SegmentUse } from './segment-use.ts';
 import type { Sharing } from './threads/sharing.ts';
@@ -122,6 +123,8 @@ export class Core {
   sweptTimeMs = 0;
   /** Scratch of the thread that owns the database. */
   readonly operation = new OperationView();
+  /** Scanners whose walk is over, to be used again (scanner.ts). */
+  readonly idleScanners: Scanner[] = [];
   #missed: Missed = 'none';
   readonly counters = {
     puts: 0,
@@ -196,13 +199,13 @@ export class Core {
     }
   }
 
-  /** All effects of `commit` are in the tree; its record ends at the place given. */
+  /** All effects of `commit` are in the tree; its record ends at the place given. `checksum` may be signed. */
   appliedThrough(commit: number, timeMs: number, endSegment: number, endOffset: number, checksum: number): void {
     this.applied = commit;
     this.appliedTimeMs = timeMs;
     this.endSegment = endSegment;
     this.endOffset = endOffset;
-    this.endChecksum = checksum;
+    this.endChecksum = checksum >>> 0;
     this.counters.commits++;
   }
 

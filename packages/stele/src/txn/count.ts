@@ -16,7 +16,7 @@ import { FOUND, MISS, NONE } from './core.ts';
 import { Found, lookup } from './lookup.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import { textOf } from './read-set.ts';
-import { Scanner, type Sight } from './scanner.ts';
+import { beginScan, type Sight } from './scanner.ts';
 import type { KeyRange } from './types.ts';
 
 /** Entries of the range seen at the sight. Blocks on misses. */
@@ -99,12 +99,16 @@ function expiredIn(core: Core, range: KeyRange, timeMs: number): number {
 }
 
 function countByScan(core: Core, sight: Sight, range: KeyRange): number {
-  const scanner = new Scanner(core, sight, range, false);
-  for (let count = 0; ; ) {
-    const state = scanner.step();
-    if (state === FOUND) count++;
-    else if (state === NONE) return count;
-    else core.fill();
+  const scanner = beginScan(core, sight, range, false);
+  try {
+    for (let count = 0; ; ) {
+      const state = scanner.step();
+      if (state === FOUND) count++;
+      else if (state === NONE) return count;
+      else core.fill();
+    }
+  } finally {
+    scanner.end();
   }
 }
 

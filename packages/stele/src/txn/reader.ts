@@ -14,7 +14,7 @@ import { countAt } from './count.ts';
 import { Found, lookup, settleValue } from './lookup.ts';
 import { checkKey } from './options.ts';
 import { ScanIterator } from './scan-iterator.ts';
-import { Scanner, type Sight } from './scanner.ts';
+import { beginScan, type Scanner, type Sight } from './scanner.ts';
 import type { Decode, Entry, KeyRange, Reader, ScanRange } from './types.ts';
 
 const EVERYTHING: KeyRange = {};
@@ -138,8 +138,17 @@ export abstract class SightReader implements Reader {
     visit: (key: Uint8Array, keyLength: number, bytes: Uint8Array, start: number, end: number, version: number) => boolean | void,
   ): number {
     checkRange(range);
-    const scanner = new Scanner(this.core, this.sight(), range, range.reverse === true);
+    const scanner = beginScan(this.core, this.sight(), range, range.reverse === true);
+    try {
+      return this.#visitAll(scanner, range, visit);
+    } finally {
+      scanner.end();
+    }
+  }
+
+  #visitAll(scanner: Scanner, range: ScanRange, visit: Parameters<Reader['forEach']>[1]): number {
     const limit = range.limit ?? Number.POSITIVE_INFINITY;
+    const withValues = range.values !== false;
     const { found } = scanner;
     let visited = 0;
     while (visited < limit) {
@@ -150,8 +159,8 @@ export abstract class SightReader implements Reader {
         continue;
       }
       visited++;
-      if (range.values !== false) settleValue(this.core, found);
-      const end = found.place === 'bytes' && range.values !== false ? found.end : found.start;
+      if (withValues) settleValue(this.core, found);
+      const end = found.place === 'bytes' && withValues ? found.end : found.start;
       if (visit(scanner.key, scanner.keyBytes, found.bytes, found.start, end, found.commit) === false) break;
     }
     return visited;

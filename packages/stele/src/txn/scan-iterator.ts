@@ -9,14 +9,15 @@
 import type { Core } from './core.ts';
 import { FOUND, NONE } from './core.ts';
 import { settleValue } from './lookup.ts';
-import { Scanner, type Sight } from './scanner.ts';
+import { beginScan, type Scanner, type Sight } from './scanner.ts';
 import type { Entry, ScanRange } from './types.ts';
 
 const NOTHING = new Uint8Array(0);
 
 export class ScanIterator implements IterableIterator<Entry> {
   readonly #core: Core;
-  readonly #scanner: Scanner;
+  /** Undefined after the end. */
+  #scanner: Scanner | undefined;
   readonly #check: () => void;
   readonly #withValues: boolean;
   #left: number;
@@ -29,7 +30,7 @@ export class ScanIterator implements IterableIterator<Entry> {
     this.#withValues = range.values !== false;
     this.#left = range.limit ?? Number.POSITIVE_INFINITY;
     this.#onEnd = onEnd;
-    this.#scanner = new Scanner(core, sight, range, range.reverse === true);
+    this.#scanner = beginScan(core, sight, range, range.reverse === true);
   }
 
   [Symbol.iterator](): this {
@@ -37,9 +38,9 @@ export class ScanIterator implements IterableIterator<Entry> {
   }
 
   next(): IteratorResult<Entry, undefined> {
-    if (this.#left <= 0) return this.return();
-    this.#check();
     const scanner = this.#scanner;
+    if (this.#left <= 0 || scanner === undefined) return this.return();
+    this.#check();
     for (;;) {
       const state = scanner.step();
       if (state === FOUND) break;
@@ -63,6 +64,8 @@ export class ScanIterator implements IterableIterator<Entry> {
 
   return(): IteratorResult<Entry, undefined> {
     this.#left = 0;
+    this.#scanner?.end();
+    this.#scanner = undefined;
     this.#onEnd?.();
     return { done: true, value: undefined };
   }

@@ -14,12 +14,13 @@
 import { compareBytes } from '../base/bytes.ts';
 import type { Cursor } from '../tree/cursor.ts';
 import { END } from '../tree/results.ts';
+import type { Tree } from '../tree/tree.ts';
 import type { Core } from './core.ts';
 import { FOUND, MISS, NONE } from './core.ts';
 import { Found, historyExpired, versionAt } from './lookup.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import { firstExpired, isKept, type KeptClaim } from './retention.ts';
-import type { KeyRange } from './types.ts';
+import type { ScanRange } from './types.ts';
 
 /** What is seen. */
 export interface Sight {
@@ -29,43 +30,103 @@ export interface Sight {
   readonly skipExpired: boolean;
 }
 
+/** Walks over fewer entries do not read ahead. */
+const AHEAD_FROM = 16;
+
+/** Scanners kept for the next walk: walks inside walks are rare. */
+const IDLE_MAX = 4;
+
+const NOWHERE: Sight = { commit: 0, timeMs: 0, claim: undefined, skipExpired: false };
+
+/**
+ * A scanner before the range: one that has ended, or a new one. Give it back with `end` as soon as the walk is over; one that was
+ * forgotten is only garbage.
+ *
+ * @throws {SteleError} `invalid` HISTORY_EXPIRED naming a part of the range that is not kept
+ */
+export function beginScan(core: Core, sight: Sight, range: ScanRange, reverse: boolean): Scanner {
+  if (sight.claim !== undefined && !sight.skipExpired) {
+    const expired = firstExpired(sight.claim, range.start, range.end, sight.commit, sight.timeMs);
+    if (expired !== undefined) throw historyExpired(expired, expired.length, sight.commit);
+  }
+  const scanner = core.idleScanners.pop() ?? new Scanner(core);
+  scanner.begin(sight, range, reverse);
+  return scanner;
+}
+
+/** A bound of a range, copied into memory of the scanner's own. */
+class Bound {
+  readonly #own = new Uint8Array(KEY_BYTES_MAX);
+  bytes: Uint8Array | undefined;
+  /** Undefined: all of `bytes`. */
+  length: number | undefined;
+
+  set(given: Uint8Array | undefined): void {
+    if (given === undefined || given.length > KEY_BYTES_MAX) {
+      this.bytes = given?.slice();
+      this.length = undefined;
+      return;
+    }
+    const own = this.#own;
+    this.bytes = own;
+    this.length = given.length;
+    for (let at = 0; at < given.length; at++) own[at] = given[at]!;
+  }
+}
+
 export class Scanner {
   readonly #core: Core;
-  readonly #sight: Sight;
-  readonly #cursor: Cursor;
-  readonly #start: Uint8Array | undefined;
-  readonly #end: Uint8Array | undefined;
-  readonly #reverse: boolean;
+  #sight = NOWHERE;
+  #tree: Tree;
+  #cursor: Cursor;
+  readonly #start = new Bound();
+  readonly #end = new Bound();
+  #reverse = false;
+  #readAhead = false;
   /** The entry it stands on: key[0, keyBytes). */
   readonly key = new Uint8Array(KEY_BYTES_MAX);
   keyBytes = 0;
   readonly found = new Found();
-  #place: 'before' | 'on' | 'again' | 'done' = 'before';
+  #place: 'before' | 'on' | 'again' | 'done' = 'done';
   #skipsDead = false;
   // What the cursor's position was true for.
   #modifications = -1;
   #evictions = -1;
 
-  /** @throws {SteleError} `invalid` HISTORY_EXPIRED naming a part of the range that is not kept */
-  constructor(core: Core, sight: Sight, range: KeyRange, reverse: boolean) {
+  constructor(core: Core) {
     this.#core = core;
-    this.#sight = sight;
-    this.#start = range.start?.slice();
-    this.#end = range.end?.slice();
-    this.#reverse = reverse;
+    this.#tree = core.tree;
     this.#cursor = core.tree.cursor();
-    this.#cursor.setRange(this.#start, this.#end);
-    if (sight.claim !== undefined && !sight.skipExpired) {
-      const expired = firstExpired(sight.claim, range.start, range.end, sight.commit, sight.timeMs);
-      if (expired !== undefined) throw historyExpired(expired, expired.length, sight.commit);
+  }
+
+  /** See {@link beginScan}. */
+  begin(sight: Sight, range: ScanRange, reverse: boolean): void {
+    if (this.#tree !== this.#core.tree) {
+      this.#tree = this.#core.tree;
+      this.#cursor = this.#tree.cursor();
     }
+    this.#sight = sight;
+    this.#start.set(range.start);
+    this.#end.set(range.end);
+    this.#reverse = reverse;
+    this.#readAhead = range.limit === undefined || range.limit >= AHEAD_FROM;
+    this.#place = 'before';
+    this.#cursor.setRange(this.#start.bytes, this.#end.bytes, this.#start.length, this.#end.length);
     this.#setSkips();
+  }
+
+  /** The walk is over: whoever called this does not touch the scanner again. */
+  end(): void {
+    this.#place = 'done';
+    this.#sight = NOWHERE;
+    const { idleScanners } = this.#core;
+    if (idleScanners.length < IDLE_MAX) idleScanners.push(this);
   }
 
   #setSkips(): void {
     const { commit } = this.#sight;
     this.#skipsDead = this.#isNewest();
-    this.#cursor.setOptions({ skipDead: this.#skipsDead, createdAfter: commit });
+    this.#cursor.setOptions({ skipDead: this.#skipsDead, createdAfter: commit, readAhead: this.#readAhead });
     this.#modifications = -1;
   }
 
