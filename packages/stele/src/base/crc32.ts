@@ -3,7 +3,7 @@
  *
  * In script by slicing-by-8 (measured 0.55 ns a byte, no call overhead); natively by the host above
  * {@link CRC32_NATIVE_BYTES_MIN} bytes, where the call (about 120 ns) has paid for itself. Both give the same numbers.
- * `seed` is the checksum of what came before: crc(ab) = crc(b, seed = crc(a)); 0 to begin. Results are unsigned.
+ * `seed` is the checksum of what came before: crc(ab) = crc(b, seed = crc(a)); 0 to begin. Results are unsigned; a seed may be signed.
  *
  * The tables are built when the module loads (a quarter of a millisecond at most): a lazily filled table would cost a
  * test in each call.
@@ -19,6 +19,14 @@ const T = makeTables();
 
 /** CRC-32 of `bytes[start, end)` continued from `seed`, in script. */
 export function crc32(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  return signedCrc32(bytes, start, end, seed | 0) >>> 0;
+}
+
+/**
+ * The same, both numbers signed. Half of all unsigned ones do not fit V8's small integers, and passing one to or from a function that is
+ * not inlined costs 16 bytes of heap; the wrapper above is inlined.
+ */
+function signedCrc32(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let c = ~seed;
   let i = start;
   const eights = end - 7;
@@ -35,7 +43,7 @@ export function crc32(bytes: Uint8Array, start: number, end: number, seed: numbe
       T[bytes[i + 7]!]!;
   }
   for (; i < end; i++) c = T[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
-  return ~c >>> 0;
+  return ~c;
 }
 
 /** CRC-32 continued from `seed` over the four little-endian bytes of `value`. */
@@ -57,7 +65,7 @@ export function crc32U48(value: number, seed: number): number {
 export function makeCrc32(native: Crc32 | undefined): Crc32 {
   if (native === undefined) return crc32;
   return (bytes, start, end, seed) =>
-    end - start < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start, end, seed) : native(bytes, start, end, seed);
+    end - start < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start, end, seed) : native(bytes, start, end, seed >>> 0);
 }
 
 /** Eight tables of 256: T[256 k + b] is the checksum step of byte b followed by k zero bytes. */

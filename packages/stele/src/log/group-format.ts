@@ -18,7 +18,7 @@
 
 import { copyBytes, readU32, writeU32 } from '../base/bytes.ts';
 import { crc32 } from '../base/crc32.ts';
-import { encodeHead, HEAD_BYTES, headChecksum, KIND_GROUP, recordSeed } from './record-format.ts';
+import { encodeHead, encodeTime, HEAD_BYTES, headChecksum, KIND_GROUP, recordSeed } from './record-format.ts';
 
 export const GROUP_BYTES = HEAD_BYTES + 20;
 
@@ -40,7 +40,8 @@ export function encodeGroup(
   epoch: Uint8Array,
   fields: GroupFields,
 ): void {
-  encodeHead(bytes, at, fields.chain, GROUP_BYTES, KIND_GROUP, 0, fields.commit, fields.timeMs);
+  encodeHead(bytes, at, fields.chain | 0, GROUP_BYTES, KIND_GROUP, 0, fields.commit);
+  encodeTime(bytes, at, fields.timeMs);
   writeU32(bytes, at + 26, fields.durableSegment);
   writeU32(bytes, at + 30, fields.durableOffset);
   copyBytes(epoch, 0, 8, bytes, at + 34);

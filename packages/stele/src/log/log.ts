@@ -81,7 +81,7 @@ export class Log {
   lastSegment = 0;
   lastOffset = 0;
   /** Its checksum, the chain at the head: what a meta stores together with headSegment, headOffset. */
-  lastChecksum: number;
+  lastChecksum = 0;
   /** Place of the first part of the commit begun last: what the commit index stores. */
   firstPartSegment = 0;
   firstPartOffset = 0;
@@ -509,7 +509,7 @@ export class Log {
     invariant(this.#building, 'no record was begun');
     const piece = this.#piece!;
     const writer = this.#writer;
-    writer.finish(kind, this.lastChecksum, recordSeed(piece.segment.seed, piece.chunk.base + this.#recordAt));
+    writer.finish(kind, this.lastChecksum | 0, recordSeed(piece.segment.seed, piece.chunk.base + this.#recordAt));
     this.#building = false;
     this.lastChecksum = writer.checksum;
     piece.segment.lastCommit = this.headCommit + 1;

@@ -8,7 +8,7 @@
 
 import { copyBytes, writeU32 } from '../base/bytes.ts';
 import type { Crc32 } from '../base/crc32.ts';
-import { encodeHead, HEAD_BYTES } from './record-format.ts';
+import { encodeHead, encodeTime, HEAD_BYTES } from './record-format.ts';
 
 /** Longest body of a mark. */
 export const MARK_BYTES_MAX = 8 * 1024 * 1024;
@@ -26,7 +26,8 @@ export function encodeMark(
   checksum: Crc32,
 ): number {
   const length = HEAD_BYTES + body.length;
-  encodeHead(bytes, at, chain, length, kind, 0, commit, timeMs);
+  encodeHead(bytes, at, chain, length, kind, 0, commit);
+  encodeTime(bytes, at, timeMs);
   copyBytes(body, 0, body.length, bytes, at + HEAD_BYTES);
   const found = checksum(bytes, at + 4, at + length, seed);
   writeU32(bytes, at, found);

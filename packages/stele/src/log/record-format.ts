@@ -54,12 +54,15 @@ export const KEY_BYTES_MAX = 1100;
 /** Positions in a segment are u32; segments end below this. */
 export const SEGMENT_BYTES_MAX = 0xffff_0000;
 
-/** Seed of the record at `offset` of a segment whose seed is `segmentSeed`. */
+/** Seed of the record at `offset` of a segment whose seed is `segmentSeed`. Signed: see crc32.ts. */
 export function recordSeed(segmentSeed: number, offset: number): number {
-  return crc32U32(offset, segmentSeed);
+  return crc32U32(offset, segmentSeed) | 0;
 }
 
-/** Writes the head except its checksum. */
+/**
+ * Writes the head except its checksum and its time ({@link encodeTime}). `chain` may be signed: a put has one of these per record and per
+ * group, and a number that is no small integer costs 16 bytes of heap at each call that is not inlined.
+ */
 export function encodeHead(
   bytes: Uint8Array,
   at: number,
@@ -68,13 +71,16 @@ export function encodeHead(
   kind: number,
   flags: number,
   commit: number,
-  timeMs: number,
 ): void {
   writeU32(bytes, at + 4, chain);
   writeU32(bytes, at + 8, length);
   bytes[at + 12] = kind;
   bytes[at + 13] = flags;
   writeU48(bytes, at + 14, commit);
+}
+
+/** Writes the recorded time of the head at `at`. */
+export function encodeTime(bytes: Uint8Array, at: number, timeMs: number): void {
   writeU48(bytes, at + 20, timeMs);
 }
 

@@ -30,6 +30,7 @@ import {
 import { CARRIED_INDEX_BASE, ENTRY_BYTES, entrySeed, entrySeedBase } from './record-body.ts';
 import {
   encodeHead,
+  encodeTime,
   FLAG_CARRIED,
   FLAG_MANY,
   FLAG_META,
@@ -218,7 +219,7 @@ export class RecordWriter {
     return this.firstCarried + this.carriedCount++;
   }
 
-  /** Completes the record: tables, payload, checksum. `end` is then the position behind its payload, `checksum` its checksum. */
+  /** Completes the record: tables, payload, checksum. `end` is then the position behind its payload, `checksum` its checksum. `chain`, `seed` may be signed. */
   finish(kind: number, chain: number, seed: number): void {
     const bytes = this.#bytes;
     const start = this.#start;
@@ -229,10 +230,12 @@ export class RecordWriter {
     if ((this.#flags & ~FLAG_META) !== 0) this.#writeTables(start, seed, many);
     const length = this.#at - start;
     invariant(length <= RECORD_BYTES_MAX, 'a record is at most 16 MiB without its payload');
-    encodeHead(bytes, start, chain, length, kind, this.#flags, this.#commit, this.#timeMs);
-    this.checksum =
-      length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start + 4, this.#at, seed) : this.#native(bytes, start + 4, this.#at, seed);
-    writeU32(bytes, start, this.checksum);
+    encodeHead(bytes, start, chain, length, kind, this.#flags, this.#commit);
+    encodeTime(bytes, start, this.#timeMs);
+    const checksum =
+      (length < CRC32_NATIVE_BYTES_MIN ? crc32(bytes, start + 4, this.#at, seed) : this.#native(bytes, start + 4, this.#at, seed)) | 0;
+    writeU32(bytes, start, checksum);
+    this.checksum = checksum >>> 0;
     let at = this.#at;
     for (const { source, start: from, end } of this.#large) {
       copyBytes(source, from, end, bytes, at);

@@ -114,5 +114,5 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
 
 /** Seed of all records of a segment: CRC-32 of (database id, segment number, generation). */
 export function segmentSeed(databaseId: Uint8Array, number: number, generation: number): number {
-  return crc32U32(generation, crc32U32(number, crc32(databaseId, 0, 16, 0)));
+  return crc32U32(generation, crc32U32(number, crc32(databaseId, 0, 16, 0))) | 0;
 }

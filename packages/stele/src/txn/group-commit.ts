@@ -68,6 +68,8 @@ export class GroupCommit {
   #syncing = false;
   #turnStart = -1;
   #lazyTimer: Timer | undefined;
+  /** The pending timer was set for so many ms; Infinity: none is pending. */
+  #lazyWithinMs = Number.POSITIVE_INFINITY;
   #lazyDueMs = Number.POSITIVE_INFINITY;
   #failure: SteleError | undefined;
   /** A blocking commit on its way to the device: nobody hears of it before. */
@@ -265,12 +267,16 @@ export class GroupCommit {
   }
 
   #lazySync(withinMs: number): void {
+    // What was set before for no longer a time ends sooner: no need to ask the clock.
+    if (withinMs >= this.#lazyWithinMs) return;
     const due = this.#o.monotonicMs() + withinMs;
     if (due >= this.#lazyDueMs) return;
     this.#lazyTimer?.cancel();
+    this.#lazyWithinMs = withinMs;
     this.#lazyDueMs = due;
     this.#lazyTimer = this.#o.timers.after(withinMs, true, () => {
       this.#lazyTimer = undefined;
+      this.#lazyWithinMs = Number.POSITIVE_INFINITY;
       this.#lazyDueMs = Number.POSITIVE_INFINITY;
       if (this.#failure !== undefined) return;
       this.#wanted = Math.max(this.#wanted, this.written);

@@ -110,10 +110,10 @@ export class Writer {
     } catch (error) {
       throw core.group.fail(error);
     }
-    core.appliedThrough(commit, timeMs, log.headSegment, log.headOffset, log.lastChecksum);
+    core.appliedThrough(commit, timeMs, log.headSegment, log.headOffset, log.lastChecksum | 0);
     if (value === undefined) core.counters.deletes++;
     else core.counters.puts++;
-    return this.#done(commit, timeMs, log.lastChecksum, 1);
+    return this.#done(commit, timeMs, log.lastChecksum | 0, 1);
   }
 
   /** @throws {SteleError} `conflict` VERSION_MISMATCH; `invalid` VERSION_INVALID */
@@ -244,7 +244,7 @@ export class Writer {
     const result = this.#result;
     result.version = version;
     result.timeMs = timeMs;
-    result.checksum = checksum;
+    result.checksum = checksum >>> 0;
     result.changed = changed;
     return result;
   }
