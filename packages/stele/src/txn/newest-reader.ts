@@ -245,6 +245,14 @@ export abstract class NewestReader extends SightReader {
     return changesAfter(this.core, from, through);
   }
 
+  timeOf(version: number): number {
+    checkVersion('version', version);
+    this.core.assertReadable();
+    if (version > this.version)
+      throw new SteleError('invalid', 'VERSION_INVALID', `version ${version} does not exist yet, the newest is ${this.version}`);
+    return this.core.timeOf(version);
+  }
+
   commitRecord(version: number): CommitRecord {
     checkVersion('version', version);
     const { core } = this;

@@ -8,6 +8,7 @@
  */
 
 import type { Instance } from '../base/date.ts';
+import type { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { SharedHandle } from './threads/handle.ts';
 
@@ -140,6 +141,8 @@ export interface Transaction extends Reader {
   commitSync(options?: CommitOptions): Commit;
   /** Idempotent; also after commit. */
   abort(): void;
+  /** The conflict this transaction met, CONFLICT or TXN_TOO_OLD: running it again may help. */
+  readonly conflict: SteleError | undefined;
 }
 
 export interface HistoryEntry {
@@ -251,6 +254,8 @@ export interface Engine extends Reader, AsyncDisposable {
   changes(from: number, through?: number): IterableIterator<Change>;
   /** The record of one commit, applied and not necessarily durable. @throws {SteleError} `invalid` HISTORY_EXPIRED when the log no longer has it */
   commitRecord(version: number): CommitRecord;
+  /** Recorded time of a commit, 0 for version 0; known for ever. */
+  timeOf(version: number): number;
   /** Called after the commits' promises, in order, once they are durable (or at the weaker level they asked for). */
   onCommitted(listener: (firstVersion: number, lastVersion: number) => void): Disposable;
 

@@ -218,6 +218,10 @@ export class FakeEngine extends FakeReader implements Engine {
       .values();
   }
 
+  timeOf(version: number): number {
+    return this.reference.timeOf(version);
+  }
+
   commitRecord(version: number): CommitRecord {
     const { timeMs, assertedTimeMs, operations, meta } = this.changes(version - 1).next().value!;
     return { version, timeMs, assertedTimeMs, meta, changed: operations.length, checksum: version };

@@ -59,6 +59,8 @@ export class FakeView extends FakeReader implements View {
 }
 
 export class FakeTransaction extends FakeReader implements Transaction {
+  conflict: SteleError | undefined;
+
   readonly version: number;
   readonly timeMs: number;
   readonly #engine: FakeEngine;
