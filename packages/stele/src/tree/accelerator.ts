@@ -75,7 +75,7 @@ export class Accelerator {
   readonly #tags = new Uint32Array(STAGE_KEYS);
   readonly #candidates = new Uint32Array(STAGE_KEYS);
   readonly #lengths = new Uint32Array(STAGE_KEYS);
-  /** Keeps the touching loads of findStaged from being optimised away. */
+  /** Keeps loads for the sake of a cache line from being optimised away. */
   touched = 0;
 
   constructor(pages: PageSource, options: AcceleratorOptions) {
@@ -142,6 +142,8 @@ export class Accelerator {
       if (quarter === 0) return this.indexedLeaves === leafCount ? ABSENT : UNKNOWN;
       if (slab[word] === tag) {
         const frame = quarter >>> this.#frameShift;
+        // The lines behind the first, where the value lies, are fetched while the key is compared: a sixth of an uncached get.
+        this.touched = this.#lineAt(quarter + TOUCH_WORDS) ^ this.#lineAt(quarter + 2 * TOUCH_WORDS);
         if (isKeyAt(this.#pages, frame * this.#pages.pageBytes, quarter * 4, key, keyBytes)) {
           this.#pages.ref[frame] = 1;
           return quarter * 4;
@@ -240,7 +242,7 @@ export class Accelerator {
    */
   findStaged(keys: readonly Uint8Array[], from: number, to: number, out: Float64Array, leafCount: number): void {
     const pages = this.#pages;
-    const { u16, u32 } = pages;
+    const { u16 } = pages;
     const slab = this.#slab;
     const tags = this.#tags;
     const candidates = this.#candidates;
@@ -262,13 +264,12 @@ export class Accelerator {
       candidates[i] = quarter;
     }
     // Touches the page's head and the lines a record of common size lies in, so that they are fetched side by side.
-    const last = u32.length - 1;
     let touched = 0;
     for (let i = 0; i < n; i++) {
       const quarter = candidates[i]!;
       const base = (quarter >>> this.#frameShift) * pages.pageBytes;
       lengths[i] = u16[(base + PAGE_PREFIX_BYTES) / 2]! + u16[quarter * 2 + LEAF_SUFFIX_BYTES / 2]!;
-      touched ^= u32[Math.min(quarter + TOUCH_WORDS, last)]! ^ u32[Math.min(quarter + 2 * TOUCH_WORDS, last)]!;
+      touched ^= this.#lineAt(quarter + TOUCH_WORDS) ^ this.#lineAt(quarter + 2 * TOUCH_WORDS);
     }
     this.touched = touched;
     const absent = this.indexedLeaves === leafCount ? ABSENT : UNKNOWN;
@@ -282,6 +283,12 @@ export class Accelerator {
         out[from + i] = quarter * 4;
       } else out[from + i] = this.find(key, key.length, leafCount);
     }
+  }
+
+  /** Loads a word, for its cache line's sake. */
+  #lineAt(word: number): number {
+    const { u32 } = this.#pages;
+    return u32[Math.min(word, u32.length - 1)]!;
   }
 
   #forgetLeaf(frame: number): void {
