@@ -475,9 +475,14 @@ export class Log {
     return encodeSegmentTable([...this.segments(), ...this.#store.damaged].sort((a, b) => a.number - b.number));
   }
 
-  /** Segments of the last meta whose header is damaged, found when the log was recovered. */
+  /** Segments of the last meta whose header is damaged or whose file is lost, found when the log was recovered. */
   get damagedSegments(): readonly SegmentInfo[] {
     return this.#store.damaged;
+  }
+
+  /** Of the segments that were in the last meta and are in no file, those that cannot have been dropped since are damage. */
+  judgeMissing(mayHaveGone: (segment: SegmentInfo) => boolean): void {
+    for (const info of this.#store.missing.splice(0)) if (!mayHaveGone(info)) this.#store.damaged.push(info);
   }
 
   /** @throws {SteleError} `corrupt` SEGMENT_TABLE_DAMAGED. */

@@ -172,6 +172,9 @@ function settle(
     const info = generation === -1 ? options.segments.find((each) => each.slot === slot && each.number < options.from.segment) : undefined;
     if (info !== undefined && store.get(info.number) === undefined) store.damaged.push(info);
   }
+  for (const info of options.segments)
+    if (info.number < options.from.segment && store.get(info.number) === undefined && !store.damaged.includes(info))
+      store.missing.push(info);
   for (const { number, end, lastCommit } of scanner.finished) adoptScanned(store, live.get(number)!, end, lastCommit, true);
   const current = live.get(scanner.nextSegment);
   if (current === undefined)

@@ -45,8 +45,10 @@ export interface NextSegment {
 
 export class SegmentStore {
   spare: Spare | undefined;
-  /** Segments whose header is damaged: their files stay untouched until they are repaired. */
+  /** Segments whose header is damaged, or whose file is gone: what is left of them stays untouched until they are repaired. */
   readonly damaged: SegmentInfo[] = [];
+  /** Segments of the last meta that no file holds: dropped since, or lost. */
+  readonly missing: SegmentInfo[] = [];
   readonly #options: LogOptions;
   readonly #byNumber = new Map<number, Segment>();
   #current: Segment | undefined;

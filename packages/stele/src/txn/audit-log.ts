@@ -105,6 +105,12 @@ export class LogAudit {
 
   #open(): void {
     const { storage } = this.#core.host;
+    for (const { number, firstCommit, lastCommit } of this.#core.log.damagedSegments)
+      this.#report({
+        where: 'segment',
+        message: `log segment ${number}, commits ${firstCommit} to ${lastCommit}: its file is gone, or its header is damaged`,
+        detail: { code: 'SEGMENT_MISSING', segment: number, commits: { first: firstCommit, last: lastCommit } },
+      });
     for (const info of this.#list) {
       const name = `log-${String(info.slot).padStart(6, '0')}.seg`;
       this.logBytes += info.bytes;

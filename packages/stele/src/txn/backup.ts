@@ -21,6 +21,7 @@ import { HEADERS_FILE, headerAt } from '../log/header-job.ts';
 import { INDEX_ENTRY_BYTES, INDEX_FILE, INDEX_HEADER_BYTES } from '../log/index-format.ts';
 import { segmentName } from '../log/segment.ts';
 import { encodeSegmentTable } from '../log/segment-table.ts';
+import type { SegmentInfo } from '../log/types.ts';
 import { Bitmap } from '../pager/bitmap.ts';
 import { encodeBlob, readBlob, runPages } from '../pager/blob.ts';
 import {
@@ -204,9 +205,16 @@ class Copy {
     }
   }
 
+  /** The segments of the copy, and those that are damaged here: the copy says so too. */
+  #listed(): SegmentInfo[] {
+    const { segments } = this.#plan;
+    const lost = this.#options.history === false ? [] : this.#core.log.damagedSegments;
+    return [...segments, ...lost].sort((a, b) => a.number - b.number);
+  }
+
   /** Writes the copy's own blobs behind its pages and gives its meta. */
   #describe(target: StorageFile, used: Bitmap, incarnation: Uint8Array): Meta {
-    const { meta, segments, kept, freshHeader } = this.#plan;
+    const { meta, kept, freshHeader } = this.#plan;
     const { pageFile, epoch } = this.#core;
     const { pageBytes } = meta;
     const mine = used.clone();
@@ -220,7 +228,7 @@ class Copy {
       return blob;
     };
     const blobs = meta.blobs.map(() => NO_BLOB);
-    blobs[BLOB_SEGMENT_TABLE] = place(encodeSegmentTable(freshHeader === undefined ? segments : []));
+    blobs[BLOB_SEGMENT_TABLE] = place(encodeSegmentTable(freshHeader === undefined ? this.#listed() : []));
     blobs[BLOB_KEPT_RANGES] = place(encodeKept(kept));
     mine.setRun(Math.max(2, used.end()), next - Math.max(2, used.end()));
     // The bitmap names its own pages too; one page more or less of them does not change how many it takes.

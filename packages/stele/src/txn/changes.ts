@@ -1,8 +1,8 @@
 /**
  * The commit stream: whole commits in order, read from the log.
  *
- * Only durable commits are given out. What the log no longer holds is HISTORY_EXPIRED: a reader that fell behind must start
- * from a snapshot, never silently skip.
+ * Only durable commits are given out. What retention let go is HISTORY_EXPIRED: a reader that fell behind must start
+ * from a snapshot, never silently skip. What is damaged is `corrupt`, naming the segment (spec/invariants.md rule 21).
  *
  * Specification: spec/transactions.md, "History and changes".
  */
@@ -43,7 +43,7 @@ function readStretch(core: Core, first: number, through: number): Change[] {
   for (let next = first; next <= through && changes.length < STRETCH_COMMITS && bytes < STRETCH_BYTES; next++) {
     if (!core.segments.has(next)) break;
     const view = commits.next();
-    if (view === undefined || view.commit !== next) throw gone(core, next);
+    if (view === undefined || view.commit !== next) throw unreadable(core, next);
     const operations: ChangeOperation[] = [];
     while (view.next(operation)) {
       bytes += 64 + operation.valueBytes;
@@ -71,7 +71,7 @@ export function recordOf(core: Core, version: number): CommitRecord {
   if (!core.segments.has(version)) throw gone(core, version);
   while (core.locate(version) === MISS) core.fill();
   const view = core.log.commits(core.index.segment, core.index.offset, version, version).next();
-  if (view === undefined || view.commit !== version) throw gone(core, version);
+  if (view === undefined || view.commit !== version) throw unreadable(core, version);
   return {
     version,
     timeMs: view.timeMs,
@@ -98,11 +98,36 @@ function copyOfValue(core: Core, operation: OperationView): Uint8Array {
   return value;
 }
 
+/** Let go by retention, or lost: that the file is not there does not say which. */
 function gone(core: Core, commit: number): SteleError {
+  // A commit that begins in what is there may end in what is not.
+  const isBegun = core.segments.holders(commit).length > 0;
+  const lost = core.log.damagedSegments.find(
+    ({ firstCommit, lastCommit }) => (isBegun ? firstCommit - 1 : firstCommit) <= commit && commit <= lastCommit,
+  );
+  if (lost !== undefined)
+    return new SteleError(
+      'corrupt',
+      'SEGMENT_MISSING',
+      `log segment ${lost.number} with the record of commit ${commit} is gone, or its header is damaged`,
+      { detail: { segment: lost.number, commit, commits: { first: lost.firstCommit, last: lost.lastCommit } } },
+    );
   return new SteleError(
     'invalid',
     'HISTORY_EXPIRED',
     `the record of commit ${commit} is no longer kept; read a snapshot and go on from its version`,
     { detail: { version: commit, durableVersion: core.durable } },
+  );
+}
+
+function unreadable(core: Core, commit: number): SteleError {
+  const { segment, offset } = core.index;
+  return new SteleError(
+    'corrupt',
+    'RECORD_DAMAGED',
+    `log segment ${segment}, byte ${offset}: the record of commit ${commit} is not there`,
+    {
+      detail: { segment, offset, commit },
+    },
   );
 }

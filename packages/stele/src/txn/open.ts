@@ -221,6 +221,10 @@ function openExisting(host: Host, settings: Settings, epoch: Uint8Array, through
     },
   );
   core.attachLog(log);
+  // What the horizons let go is gone by right; the kept ranges decide, not the files (spec/invariants.md rule 13).
+  const horizon = Math.min(...retention.ranges.map((range) => range.keptFrom));
+  const timeFloor = core.nowMs() - (settings.logRetention ?? retention.historyMsMax);
+  log.judgeMissing(({ lastCommit }) => lastCommit <= horizon || core.timeOf(lastCommit) <= timeFloor);
   core.isMarkedClean = isMarkedClean;
   if (accelerator !== undefined)
     core.tree = new Tree(pages, {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SteleError } from '../base/errors.ts';
 import { type FaultyHost, faultyHost } from '../host/faulty/host.ts';
 import { memoryHost } from '../host/memory/host.ts';
 import { headerAt } from '../log/header-job.ts';
@@ -130,6 +131,37 @@ test('verify() names the commits of a rotten record, and the segment of a rotten
   assert.equal(header[0]!.where, 'segment');
   assert.equal(header[0]!.detail['segment'], 1);
   await it.host.drive(it.engine.close());
+});
+
+// What was lost before the opening looked like what retention had let go: changes() said HISTORY_EXPIRED, verify() nothing.
+test('an older segment that is lost is damage after reopening, whether its header rots or its file is gone', async () => {
+  const it = await machine();
+  const { host } = it;
+  await host.drive(it.engine.close());
+  const options = { host, segmentBytes: 256 * 1024 };
+  for (const lose of ['header', 'file'] as const) {
+    const after = host.fork();
+    if (lose === 'header') after.storage.flipBit('log-000002.seg', 40, 3);
+    else after.storage.remove('log-000002.seg');
+    for (const times of [1, 2]) {
+      const engine = await after.drive(openEngine({ ...options, host: after }));
+      const report = await after.drive(engine.verify());
+      const told = report.damages.find((damage) => damage.where === 'segment');
+      assert.ok(told !== undefined && told.detail['segment'] === 2, `${lose}, opening ${times}: ${JSON.stringify(report.damages)}`);
+      const { first, last } = told.detail['commits'] as { first: number; last: number };
+      assert.ok(first > 1 && last < engine.version && first < last, `${first} to ${last}`);
+      for (const from of [0, first - 2, first - 1, first, last - 1])
+        assert.throws(
+          () => [...engine.changes(from)],
+          (error) => error instanceof SteleError && error.code === 'SEGMENT_MISSING' && error.detail['segment'] === 2,
+          `${lose}: changes(${from})`,
+        );
+      assert.equal([...engine.changes(last)].length, engine.version - last);
+      // The table of a new meta still tells.
+      await after.drive(engine.put(text('\u0002new'), text(`${times}`)));
+      await after.drive(engine.close());
+    }
+  }
 });
 
 test('verify() names the commit of a rotten index entry, and of a header that is not its record\u2019s', async () => {
