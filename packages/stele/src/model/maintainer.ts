@@ -80,16 +80,17 @@ export interface MaintainerRecord {
 /** What a program registers when it opens a database: how to make the maintainers of a kind. */
 export interface MaintainerFactory {
   readonly kind: string;
+  /** Records of another format are not opened. */
   readonly format: number;
-  /** @throws {SteleError} when `record.definition` is none of this kind. */
-  open(record: MaintainerRecord): BuildableMaintainer;
+  /** One maintainer for all records of the kind at a prefix, those being dropped left out. @throws {SteleError} when a definition is none of this kind */
+  open(prefix: Uint8Array, records: readonly MaintainerRecord[]): BuildableMaintainer;
 }
 
 /** A maintainer that can be declared over data that is there already. */
 export interface BuildableMaintainer extends Maintainer {
   /**
-   * Derives what belongs to the data behind `after` (a key; undefined: from the beginning), about `operationsMax` operations at most. Gives where
-   * to go on, or undefined when it is complete. Told twice of the same data it writes the same.
+   * Derives, for the declaration with this id, what belongs to the data from `after` on (a key; undefined: from the beginning), for
+   * `recordsMax` pieces of data at most. Gives where to go on, or undefined when it is complete. Told twice of the same data it writes the same.
    */
-  build(after: Uint8Array | undefined, operationsMax: number, writes: DerivedWrites): Uint8Array | undefined;
+  build(id: number, after: Uint8Array | undefined, recordsMax: number, writes: DerivedWrites): Uint8Array | undefined;
 }

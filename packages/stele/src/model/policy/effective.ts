@@ -1,0 +1,76 @@
+/**
+ * What holds at each declared subtree, with what it inherits, ready to be found by a key.
+ *
+ * Invariants
+ * - `ttl` is that of the nearest subtree that declares one, `durability` the strongest of all, maintainers are those of all.
+ * - Subtrees stand in the order of their keys, a subtree before those below it.
+ *
+ * Specification: spec/policies.md, "Which policy holds".
+ */
+
+import { compareBytes } from '../../base/bytes.ts';
+import type { Durability } from '../../txn/types.ts';
+import type { Maintainer } from '../maintainer.ts';
+import { stronger } from '../write-options.ts';
+import type { DeclaredSubtree } from './catalog.ts';
+import { NO_PREFIX, PrefixTrie } from './prefix-trie.ts';
+
+/** What holds for a leaf. */
+export interface Effective {
+  /** ms; undefined: none declared; Infinity: declared to be none. */
+  readonly ttlMs: number | undefined;
+  readonly durability: Durability | undefined;
+  /** To be told of every change of the leaf. */
+  readonly maintainers: readonly Maintainer[];
+}
+
+/** A declared subtree with its maintainers opened. */
+export interface OpenSubtree extends DeclaredSubtree {
+  readonly opened: readonly Maintainer[];
+}
+
+/** Is the path of `key` that of `prefix`, or below it? */
+export function isWithin(key: Uint8Array, keyBytes: number, prefix: Uint8Array): boolean {
+  const { length } = prefix;
+  if (keyBytes < length) return false;
+  for (let at = 0; at < length; at++) if (key[at] !== prefix[at]) return false;
+  // 0xFF goes on with an escaped zero: another segment.
+  return keyBytes === length || key[length] !== 0xff;
+}
+
+export class EffectiveTrie {
+  readonly #subtrees: readonly OpenSubtree[];
+  readonly #effective: readonly Effective[];
+  readonly #trie: PrefixTrie;
+
+  constructor(subtrees: Iterable<OpenSubtree>) {
+    const sorted = [...subtrees].sort((a, b) => compareBytes(a.prefix, 0, a.prefix.length, b.prefix, 0, b.prefix.length));
+    const effective: Effective[] = [];
+    /** Places of the subtrees around the current one. */
+    const around: number[] = [];
+    for (const [at, { prefix, declared, opened }] of sorted.entries()) {
+      while (around.length > 0 && !isWithin(prefix, prefix.length, sorted[around.at(-1)!]!.prefix)) around.pop();
+      const parent = around.length === 0 ? undefined : effective[around.at(-1)!]!;
+      effective.push({
+        ttlMs: declared.ttl ?? parent?.ttlMs,
+        durability: stronger(declared.durability, parent?.durability),
+        maintainers: parent === undefined ? opened : [...parent.maintainers, ...opened],
+      });
+      around.push(at);
+    }
+    this.#subtrees = sorted;
+    this.#effective = effective;
+    this.#trie = PrefixTrie.of(sorted.map(({ prefix }) => prefix));
+  }
+
+  /** What holds for the key, undefined when nothing is declared above it. Allocates nothing. */
+  find(key: Uint8Array, keyBytes: number): Effective | undefined {
+    const place = this.#trie.find(key, keyBytes);
+    return place === NO_PREFIX ? undefined : this.#effective[place];
+  }
+
+  /** The subtrees declared at and below a prefix. */
+  within(prefix: Uint8Array): readonly OpenSubtree[] {
+    return this.#subtrees.filter((subtree) => isWithin(subtree.prefix, subtree.prefix.length, prefix));
+  }
+}
