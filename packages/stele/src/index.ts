@@ -1,12 +1,16 @@
 /** The public door of the package: re-exports only. */
 export { type ErrorKind, SteleError } from './base/errors.ts';
-export { faultyHost } from './host/faulty/host.ts';
 export type { Host } from './host/host.ts';
 export { memoryHost } from './host/memory/host.ts';
 export { memoryStorage } from './host/memory/storage.ts';
 export { posixHost } from './host/posix/host.ts';
-export { openEngine, openEngineSync } from './txn/engine.ts';
+export type { Storage } from './host/storage.ts';
+export { formatPath, parsePath } from './model/path/text.ts';
+export type { IndexDefinition, Policy } from './model/policy/types.ts';
+export { commitStamp, parseCommitStamp } from './model/stamp.ts';
+export type * from './model/types.ts';
+export { attach, open, openSync } from './node/open.ts';
+export { toReadable, toWebStream } from './node/streams.ts';
+export { restore } from './node/targets.ts';
 export { type RepairOptions, type RepairReport, repairDatabase } from './txn/repair.ts';
-export { attachEngine } from './txn/threads/attach.ts';
 export type { SharedHandle } from './txn/threads/handle.ts';
-export type * from './txn/types.ts';

@@ -6,7 +6,8 @@
  * string from the page itself. Single writes use the blocking form, many in flight the promises.
  */
 
-import { type Engine, openEngine, posixHost } from 'stele';
+import { posixHost } from 'stele';
+import { type Engine, openEngine } from 'stele/kernel';
 import { fileBytes, writtenBytes } from '../directory.ts';
 import type { Rival, RivalOptions } from '../rival.ts';
 import { decodeText, keyBytesOf, writeText } from '../text.ts';

@@ -151,6 +151,10 @@ class StoredEngine extends WritingEngine implements Engine {
     });
   }
 
+  get retention(): RetentionRules {
+    return { rules: this.core.retention.ranges.filter((range) => range.isRule).map(({ prefix, historyMs }) => ({ prefix, historyMs })) };
+  }
+
   setRetention(rules: RetentionRules): void {
     this.core.assertWritable();
     checkRules(rules);

@@ -263,6 +263,8 @@ export interface Engine extends Reader, AsyncDisposable {
   onDurable(listener: (version: number | undefined) => void): Disposable;
 
   setRetention(rules: RetentionRules): void;
+  /** The rules in force, sorted by prefix; the first, with the empty prefix, is the database's own. */
+  readonly retention: RetentionRules;
 
   /** Everything committed so far is on the device. */
   sync(): Promise<{ durableVersion: number }>;

@@ -232,6 +232,10 @@ export class FakeEngine extends FakeReader implements Engine {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  get retention(): RetentionRules {
+    return { rules: [{ prefix: new Uint8Array(0), historyMs: Number.POSITIVE_INFINITY }] };
+  }
+
   setRetention(rules: RetentionRules): void {
     this.reference.setRetention(rules, this.now());
   }

@@ -9,6 +9,7 @@
 import { SteleError } from '../../base/errors.ts';
 import type { Host } from '../host.ts';
 import { inlineThreads } from '../inline-threads.ts';
+import type { Storage } from '../storage.ts';
 import { nodeClock, nodeRandom, nodeTimers } from './ambient.ts';
 import { nodeHashing } from './hashing.ts';
 import { hasPermission } from './platform.ts';
@@ -52,4 +53,19 @@ export function posixHost(directory: string, options: PosixHostOptions = {}): Po
         ...(options.threadsMax === undefined ? {} : { threadsMax: options.threadsMax }),
       });
   return { storage, clock: nodeClock(), random: nodeRandom(), timers, hashing, texts: nodeTexts(), threads };
+}
+
+/** Node's clock, randomness, timers and hashing around a storage of another kind, such as one in memory. Jobs run inline. */
+export function nodeHost(storage: Storage): Host {
+  const hashing = nodeHashing();
+  const timers = nodeTimers();
+  return {
+    storage,
+    clock: nodeClock(),
+    random: nodeRandom(),
+    timers,
+    hashing,
+    texts: nodeTexts(),
+    threads: inlineThreads({ storage, hashing, timers }),
+  };
 }

@@ -1,0 +1,129 @@
+/**
+ * Database: the root bucket, and the life of what is open.
+ *
+ * Specification: docs/api.md, "Life".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import type { Host } from '../host/host.ts';
+import type { Storage } from '../host/storage.ts';
+import { type RepairReport, repairDatabase } from '../txn/repair.ts';
+import type { SharedHandle } from '../txn/threads/handle.ts';
+import type { EngineStats, VerifyReport } from '../txn/types.ts';
+import { PlacedBucket } from './bucket.ts';
+import { demand, identified, type Who } from './identity.ts';
+import { verifyDerived } from './index/verify.ts';
+import type { Place } from './place.ts';
+import type { Store } from './store.ts';
+import type { Database, Identity, Work } from './types.ts';
+import type { Value } from './value/types.ts';
+
+/** How a target named by the caller becomes a storage, and a storage one file: the host's business. */
+export interface Targets {
+  storage(target: string | Storage): { readonly storage: Storage; close(): void };
+  /** Copies everything in `from` into one file at `target`. */
+  pack(from: Storage, target: string, work: Work): Promise<void>;
+  /** A storage for passing things through, gone when it is closed. */
+  scratch(near: string): { readonly storage: Storage; close(): void };
+}
+
+/** What a database needs to end and to begin again. */
+export interface Life {
+  readonly host: Host;
+  readonly targets: Targets;
+  /** Opens the engine and the policies again, after a repair. */
+  reopen(store: Store): Promise<void>;
+  /** Gives back what opening took of the host. */
+  release(): Promise<void>;
+}
+
+export class StoredDatabase extends PlacedBucket<Value> implements Database {
+  readonly #life: Life;
+
+  constructor(store: Store, place: Place, who: Who, life: Life) {
+    super(store, place, who);
+    this.#life = life;
+  }
+
+  get readOnly(): boolean {
+    return this.store.readOnly;
+  }
+
+  override as(identity: Identity): Database {
+    return new StoredDatabase(this.store, this.place, identified(this.who, identity), this.#life);
+  }
+
+  sync(): Promise<{ durableVersion: number }> {
+    return this.store.engine.sync();
+  }
+
+  flush(): Promise<void> {
+    return this.store.engine.flush();
+  }
+
+  async compact(work: Work = {}): Promise<void> {
+    demand(this.who, 'admin');
+    await this.store.engine.compact(work);
+  }
+
+  async backup(
+    target: string | Storage,
+    options: Work & { readonly singleFile?: boolean; readonly history?: boolean } = {},
+  ): Promise<void> {
+    demand(this.who, 'admin');
+    const { singleFile = false, ...rest } = options;
+    const { targets } = this.#life;
+    if (singleFile && typeof target !== 'string')
+      throw new SteleError('invalid', 'OPTION_INVALID', 'backup to a single file: found a storage, expected the name of a file');
+    const into = singleFile ? targets.scratch(target as string) : targets.storage(target);
+    try {
+      await this.store.engine.backup(into.storage, rest);
+      if (singleFile) await targets.pack(into.storage, target as string, rest);
+    } finally {
+      into.close();
+    }
+  }
+
+  async verify(work: Work = {}): Promise<VerifyReport> {
+    const report = await this.store.engine.verify(work);
+    const damages = [...report.damages, ...(await verifyDerived(this.store, work))];
+    return { ...report, ok: damages.length === 0, damages };
+  }
+
+  async repair(options: { readonly backup?: string | Storage; readonly cutLogAt?: 'damage' } = {}): Promise<RepairReport> {
+    demand(this.who, 'admin');
+    if (this.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only');
+    const { host, targets } = this.#life;
+    const backup = options.backup === undefined ? undefined : targets.storage(options.backup);
+    try {
+      await this.store.engine.close();
+      const report = await repairDatabase({
+        host,
+        ...(backup === undefined ? {} : { backup: backup.storage }),
+        ...(options.cutLogAt === undefined ? {} : { cutLogAt: options.cutLogAt }),
+      });
+      await this.#life.reopen(this.store);
+      return report;
+    } finally {
+      backup?.close();
+    }
+  }
+
+  stats(): EngineStats {
+    return this.store.engine.stats();
+  }
+
+  share(): SharedHandle {
+    return this.store.engine.share();
+  }
+
+  async close(): Promise<void> {
+    demand(this.who, 'admin');
+    await this.store.engine.close();
+    await this.#life.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

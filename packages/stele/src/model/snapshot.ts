@@ -1,0 +1,104 @@
+/**
+ * Snapshots: read views of now and of then, whole or below a prefix.
+ *
+ * A subtree of a snapshot is another handle on the same view: closing either closes both.
+ *
+ * Specification: spec/transactions.md, "Views"; docs/api.md, "Time".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import type { Reader, View } from '../txn/types.ts';
+import { differences } from './diff.ts';
+import { lookupRows } from './index/lookup.ts';
+import { historyRows } from './past.ts';
+import { decodePath } from './path/decode.ts';
+import { describe } from './path/layout.ts';
+import type { Path, Segment } from './path/types.ts';
+import type { Place } from './place.ts';
+import type { Policy } from './policy/types.ts';
+import { type Held, PlacedReader } from './reading.ts';
+import type { Store } from './store.ts';
+import type { Difference, HistoryEntry, IndexKey, Instant, Match, Rows, Snapshot, SnapshotSubtree } from './types.ts';
+import type { Value } from './value/types.ts';
+import { instantMs } from './write-options.ts';
+
+export class PlacedSnapshot<T extends Value> extends PlacedReader<T> implements SnapshotSubtree<T> {
+  /** @internal */
+  readonly view: View;
+  readonly #store: Store;
+
+  constructor(store: Store, view: View, place: Place) {
+    super(place, store.codec);
+    this.#store = store;
+    this.view = view;
+  }
+
+  protected override reader(): Reader {
+    return this.view;
+  }
+
+  protected override hold(): Held {
+    return { reader: this.view, close: () => {} };
+  }
+
+  get version(): number {
+    return this.view.version;
+  }
+
+  get time(): Date {
+    return new Date(this.view.timeMs);
+  }
+
+  get path(): Segment[] {
+    return [...this.place.segments];
+  }
+
+  get policy(): Policy {
+    return this.#store.book.policyAt(this.place.prefixKey([]), this.view);
+  }
+
+  get skipped(): readonly Segment[][] {
+    return this.view.skipped.filter((prefix) => prefix[0] === this.place.scratch[0]).map((prefix) => decodePath(prefix, 0, prefix.length));
+  }
+
+  subtree<V extends Value = T>(path: Path): SnapshotSubtree<V> {
+    return new PlacedSnapshot<V>(this.#store, this.view, this.place.below(path));
+  }
+
+  history<V extends Value = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
+    return historyRows<V>(this.#store, this.place.key(path), { upTo: this.view, limit: options?.limit });
+  }
+
+  diff(other: Snapshot, options: { readonly prefix?: Path } = {}): Rows<Difference> {
+    if (!(other instanceof PlacedSnapshot))
+      throw new SteleError('invalid', 'OPTION_INVALID', `diff is asked against ${describe(other)}, expected a snapshot`);
+    return differences(this.#store, this.view, other.view, this.place, options.prefix ?? []);
+  }
+
+  lookup<V extends Value = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
+    return lookupRows<V>(this.#store, this.place, index, key, () => this.hold());
+  }
+
+  close(): void {
+    this.view.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A view of then. @throws {SteleError} `invalid` VERSION_INVALID, TIME_INVALID, HISTORY_EXPIRED */
+export function viewOf(
+  store: Store,
+  when: number | Date | { readonly asserted: Instant },
+  options: { readonly skipExpired?: boolean } = {},
+): View {
+  const { engine } = store;
+  const viewOptions = options.skipExpired === undefined ? {} : { skipExpired: options.skipExpired };
+  if (typeof when === 'number') return engine.asOf(when, viewOptions);
+  if (when instanceof Date) return engine.asOfTime(instantMs('asOf', when), viewOptions);
+  if (when !== null && typeof when === 'object' && 'asserted' in when)
+    return engine.asOfAsserted(instantMs('asserted', when.asserted), viewOptions);
+  throw new SteleError('invalid', 'VERSION_INVALID', `asOf is ${describe(when)}, expected a version, a Date or { asserted: Date }`);
+}

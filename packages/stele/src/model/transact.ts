@@ -1,0 +1,381 @@
+/**
+ * Transactions of a program: a kernel transaction seen through paths and values, and the loop that runs it again on conflict.
+ *
+ * Invariants
+ * - Own writes are seen by own reads, derived data included. Stamped paths are written at the commit, when their number is known.
+ * - Between the last of the work and the commit nothing else runs: what was finished is what is committed.
+ * - `committed` settles exactly once: with the commit of the run that succeeded, or with what refused it.
+ *
+ * Specification: spec/transactions.md, "Serializability"; docs/api.md, "Transactions".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import type { Commit, CommitOptions as KernelOptions, Transaction as KernelTransaction, Reader } from '../txn/types.ts';
+import { checkVersion } from './draft.ts';
+import type { Who } from './identity.ts';
+import { added } from './increment.ts';
+import { onceKey, repeated } from './once.ts';
+import { describe } from './path/layout.ts';
+import type { Path } from './path/types.ts';
+import type { Place } from './place.ts';
+import { type Held, PlacedReader } from './reading.ts';
+import { WriteSession } from './session.ts';
+import { isStamped, stamped } from './stamp.ts';
+import type { Store } from './store.ts';
+import { flattenTree } from './tree-value.ts';
+import type { BeginOptions, CommitOptions, Instant, Transaction, TransactOptions, WritePath } from './types.ts';
+import type { Value } from './value/types.ts';
+import { kernelOptions, type Lifetime, lifetimeOf } from './write-options.ts';
+
+/** The handle a transaction is begun on. */
+export interface Beginner {
+  readonly store: Store;
+  readonly place: Place;
+  readonly who: Who;
+}
+
+const RETRIES_DEFAULT = 10;
+const RANDOM_BYTES_MAX = 65_536;
+const NOTHING = new Uint8Array(0);
+
+/** What all handles into one transaction share. */
+class Run {
+  readonly store: Store;
+  readonly txn: KernelTransaction;
+  readonly session: WriteSession;
+  readonly #who: Who;
+  readonly #options: CommitOptions;
+  readonly stamps: { readonly place: Place; readonly path: WritePath; readonly value: Uint8Array; readonly lifetime: Lifetime }[] = [];
+  readonly committed: Promise<Commit>;
+  #resolve!: (commit: Commit) => void;
+  #reject!: (error: unknown) => void;
+  #isEnded = false;
+
+  constructor({ store, who }: Beginner, options: CommitOptions) {
+    this.store = store;
+    this.#who = who;
+    this.#options = options;
+    this.txn = store.engine.begin();
+    this.session = new WriteSession(store, this.txn);
+    // Joins the read set: of two runs under one key the second conflicts.
+    if (options.once !== undefined) this.txn.has(onceKey(options.once));
+    this.committed = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.committed.catch(() => {}); // it may be that nobody asks
+  }
+
+  /** The last writes, and the kernel's options. The caller commits in the same turn. */
+  finish(result: Value | undefined): KernelOptions {
+    const { session, txn, store } = this;
+    if (this.stamps.length > 0) {
+      const { version } = store.engine.prepare();
+      for (let at = 0; at < this.stamps.length; at++) {
+        const { place, path, value, lifetime } = this.stamps[at]!;
+        session.putLeaf(place.key(stamped(path, version, at)), value, lifetime);
+      }
+    }
+    session.finish();
+    if (this.#options.once !== undefined) txn.put(onceKey(this.#options.once), result === undefined ? NOTHING : store.codec.encode(result));
+    return kernelOptions(this.#who, this.#options, session.durability, false);
+  }
+
+  async commit(result?: Value): Promise<Commit> {
+    this.#assertOpen();
+    try {
+      const commit = await this.txn.commit(this.finish(result));
+      this.#isEnded = true;
+      this.#resolve(commit);
+      return commit;
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  commitSync(result?: Value): Commit {
+    this.#assertOpen();
+    try {
+      const commit = this.txn.commitSync(this.finish(result));
+      this.#isEnded = true;
+      this.#resolve(commit);
+      return commit;
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#isEnded = true;
+    this.txn.abort();
+    this.#reject(error);
+  }
+
+  abort(): void {
+    if (this.#isEnded) return;
+    this.fail(new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction was aborted'));
+  }
+
+  #assertOpen(): void {
+    if (this.#isEnded) throw new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction has ended');
+  }
+}
+
+export class PlacedTransaction<T extends Value> extends PlacedReader<T> implements Transaction<T> {
+  readonly #run: Run;
+
+  constructor(run: Run, place: Place) {
+    super(place, run.store.codec);
+    this.#run = run;
+  }
+
+  protected override reader(): Reader {
+    return this.#run.txn;
+  }
+
+  protected override hold(): Held {
+    return { reader: this.#run.txn, close: () => {} };
+  }
+
+  get version(): number {
+    return this.#run.txn.version;
+  }
+
+  get time(): Date {
+    return new Date(this.#run.txn.timeMs);
+  }
+
+  get committed(): Promise<Commit> {
+    return this.#run.committed;
+  }
+
+  put(path: WritePath, value: T, options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number }): void {
+    const lifetime = lifetimeOf(options);
+    const { session, stamps, txn } = this.#run;
+    if (isStamped(path)) {
+      stamped(path, 0, stamps.length); // refuse what is no path now
+      stamps.push({ place: this.place, path, value: this.codec.encode(value), lifetime });
+      return;
+    }
+    const key = this.place.key(path as Path);
+    if (options?.ifVersion !== undefined) checkVersion(txn, key, options.ifVersion);
+    session.putLeaf(key, this.codec.encode(value), lifetime);
+  }
+
+  delete(path: Path, options?: { readonly ifVersion?: number }): void {
+    const { session, txn } = this.#run;
+    const key = this.place.key(path);
+    if (options?.ifVersion !== undefined) checkVersion(txn, key, options.ifVersion);
+    session.deleteLeaf(key);
+  }
+
+  deleteTree(path: Path = []): void {
+    this.#run.session.deleteBelow(this.place.prefixKey(path));
+  }
+
+  putTree(path: Path, tree: Value, options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant }): void {
+    const lifetime = lifetimeOf(options);
+    const below = this.place.prefixKey(path);
+    const base = this.place.path(below, 0, below.length);
+    const leaves = flattenTree(tree).map((leaf) => ({
+      key: this.place.key([...base, ...leaf.path]),
+      value: this.codec.encode(leaf.value),
+    }));
+    const { session } = this.#run;
+    if (options?.merge !== true) session.deleteBelow(below);
+    for (const { key, value } of leaves) session.putLeaf(key, value, lifetime);
+  }
+
+  increment(path: Path, delta: number | bigint = 1): number | bigint {
+    const { session, txn } = this.#run;
+    const key = this.place.key(path);
+    const entry = txn.entry(key);
+    const sum = added(entry && this.codec.decode(entry.value, 0, entry.value.length), delta, path);
+    session.putLeaf(
+      key,
+      this.codec.encode(sum),
+      entry === undefined ? lifetimeOf(undefined) : { ttlMs: undefined, expiresAt: entry.expiresAt ?? 0 },
+    );
+    return sum;
+  }
+
+  peek<V extends Value = T>(path: Path): V | undefined {
+    const bytes = this.#run.txn.peek(this.place.key(path));
+    return bytes === undefined ? undefined : (this.codec.decode(bytes, 0, bytes.length) as V);
+  }
+
+  random(n: number): Uint8Array {
+    if (!Number.isSafeInteger(n) || n < 0 || n > RANDOM_BYTES_MAX)
+      throw new SteleError('invalid', 'OPTION_INVALID', `random is asked for ${describe(n)} bytes, expected 0 to ${RANDOM_BYTES_MAX}`);
+    const bytes = new Uint8Array(n);
+    this.#run.store.host.random.fill(bytes);
+    return bytes;
+  }
+
+  subtree<V extends Value = Value>(path: Path): Transaction<V> {
+    return new PlacedTransaction<V>(this.#run, this.place.below(path));
+  }
+
+  commit(): Promise<Commit> {
+    return this.#run.commit();
+  }
+
+  commitSync(): Commit {
+    return this.#run.commitSync();
+  }
+
+  abort(): void {
+    this.#run.abort();
+  }
+
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+  }
+}
+
+/** A transaction that the caller ends. @throws {SteleError} `closed` CANCELLED for a signal that is aborted already */
+export function beginTransaction<T extends Value>(beginner: Beginner, options: BeginOptions): Transaction<T> {
+  const { signal } = options;
+  checkSignal(signal);
+  if (options.once !== undefined && repeated(beginner.store.engine, onceKey(options.once)) !== undefined)
+    throw new SteleError('conflict', 'ONCE_REPEATED', `a commit under the idempotency key ${describe(options.once)} was made before`);
+  const run = new Run(beginner, options);
+  signal?.addEventListener('abort', () => run.abort(), { once: true });
+  return new PlacedTransaction<T>(run, beginner.place);
+}
+
+/** Runs `work` until it commits without conflict. */
+export async function transact<T extends Value, R>(
+  beginner: Beginner,
+  work: (tx: Transaction<T>) => R | Promise<R>,
+  options: TransactOptions,
+): Promise<R> {
+  const { clock, timers } = beginner.store.host;
+  const { engine } = beginner.store;
+  const loop = new Loop(options, clock.monotonicMs());
+  for (;;) {
+    const before = loop.repeated<R>(beginner.store);
+    if (before !== undefined) {
+      await engine.batch([]);
+      return before.result;
+    }
+    loop.check(clock.monotonicMs());
+    const run = new Run(beginner, options);
+    try {
+      const result = await loop.raced(Promise.resolve(work(new PlacedTransaction<T>(run, beginner.place))), beginner.store);
+      await run.commit(result as Value | undefined);
+      return result;
+    } catch (error) {
+      run.fail(error);
+      loop.again(error, run.txn.conflict);
+    }
+    await new Promise<void>((resolve) => timers.immediate(resolve));
+  }
+}
+
+/** The blocking twin of {@link transact}: `work` must not be async. */
+export function transactSync<T extends Value, R>(beginner: Beginner, work: (tx: Transaction<T>) => R, options: TransactOptions): R {
+  const { clock } = beginner.store.host;
+  const { engine } = beginner.store;
+  const loop = new Loop(options, clock.monotonicMs());
+  for (;;) {
+    const before = loop.repeated<R>(beginner.store);
+    if (before !== undefined) {
+      engine.batchSync([]);
+      return before.result;
+    }
+    loop.check(clock.monotonicMs());
+    const run = new Run(beginner, options);
+    try {
+      const result = work(new PlacedTransaction<T>(run, beginner.place));
+      if (result instanceof Promise)
+        throw new SteleError('invalid', 'OPTION_INVALID', 'work returned a promise, expected a value: use transact');
+      run.commitSync(result as Value | undefined);
+      return result;
+    } catch (error) {
+      run.fail(error);
+      loop.again(error, run.txn.conflict);
+    }
+  }
+}
+
+/** How often, how long, and whether at all. */
+class Loop {
+  readonly #options: TransactOptions;
+  readonly #retries: number;
+  readonly #deadlineMs: number;
+  readonly #startMs: number;
+  #runs = 0;
+
+  constructor(options: TransactOptions, nowMs: number) {
+    const { retries = RETRIES_DEFAULT, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    if (!Number.isSafeInteger(retries) || retries < 0)
+      throw new SteleError('invalid', 'OPTION_INVALID', `retries is ${describe(retries)}, expected a whole number from 0`);
+    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0))
+      throw new SteleError('invalid', 'OPTION_INVALID', `timeoutMs is ${describe(timeoutMs)}, expected milliseconds above 0`);
+    this.#options = options;
+    this.#retries = retries;
+    this.#startMs = nowMs;
+    this.#deadlineMs = nowMs + timeoutMs;
+  }
+
+  repeated<R>(store: Store): { readonly result: R } | undefined {
+    if (this.#options.once === undefined) return undefined;
+    const first = repeated(store.engine, onceKey(this.#options.once));
+    if (first === undefined) return undefined;
+    return { result: (first.result.length === 0 ? undefined : store.codec.decode(first.result, 0, first.result.length)) as R };
+  }
+
+  check(nowMs: number): void {
+    checkSignal(this.#options.signal);
+    if (nowMs >= this.#deadlineMs) throw this.#late(nowMs);
+  }
+
+  #late(nowMs: number): SteleError {
+    return new SteleError(
+      'unavailable',
+      'TIMEOUT',
+      `the transaction took ${Math.round(nowMs - this.#startMs)} ms in ${this.#runs + 1} runs, more than timeoutMs; nothing was written`,
+    );
+  }
+
+  /** The work, or its end by signal or deadline. */
+  raced<R>(work: Promise<R>, { host }: Store): Promise<R> {
+    const { signal } = this.#options;
+    if (signal === undefined && this.#deadlineMs === Number.POSITIVE_INFINITY) return work;
+    return new Promise<R>((resolve, reject) => {
+      const stop = (): void => reject(cancelled(signal));
+      signal?.addEventListener('abort', stop, { once: true });
+      const { clock, timers } = host;
+      const timer =
+        this.#deadlineMs === Number.POSITIVE_INFINITY
+          ? undefined
+          : timers.after(Math.max(0, this.#deadlineMs - clock.monotonicMs()), true, () => reject(this.#late(clock.monotonicMs())));
+      const end = (): void => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', stop);
+      };
+      work.then(resolve, reject).finally(end);
+    });
+  }
+
+  /** Returns when a further run may help; throws the error otherwise. */
+  again(error: unknown, conflict: SteleError | undefined): void {
+    // Conflicts of this transaction only: what else the work throws is its own affair.
+    if (conflict === undefined || error !== conflict || this.#runs++ >= this.#retries) throw error;
+  }
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw cancelled(signal);
+}
+
+function cancelled(signal: AbortSignal | undefined): SteleError {
+  return new SteleError('closed', 'CANCELLED', 'the transaction was cancelled; nothing was written', { cause: signal?.reason });
+}

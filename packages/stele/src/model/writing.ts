@@ -1,0 +1,248 @@
+/**
+ * Writing at a place: every writing call in its two forms, and what reads and writes share in a handle.
+ *
+ * The promise forms never throw: what is wrong with the request rejects. A single put or delete of a handle without identity goes straight
+ * to the kernel; everything else is a draft.
+ *
+ * Specification: docs/api.md, "Writing".
+ */
+
+import { SteleError } from '../base/errors.ts';
+import type { Commit, Reader } from '../txn/types.ts';
+import { Draft } from './draft.ts';
+import { demand, type Who } from './identity.ts';
+import { describe } from './path/layout.ts';
+import type { Path } from './path/types.ts';
+import type { Place } from './place.ts';
+import { type Held, PlacedReader } from './reading.ts';
+import { isStamped } from './stamp.ts';
+import { heldView, type Store } from './store.ts';
+import { beginTransaction, transact, transactSync } from './transact.ts';
+import type {
+  BatchOperation,
+  BeginOptions,
+  CommitOptions,
+  DeleteOptions,
+  PutOptions,
+  PutTreeOptions,
+  Transaction,
+  TransactOptions,
+  WritePath,
+  Writing,
+} from './types.ts';
+import type { Value } from './value/types.ts';
+import {
+  BEGIN_OPTIONS,
+  COMMIT_OPTIONS,
+  checked,
+  DELETE_OPTIONS,
+  lifetimeOf,
+  PUT_OPTIONS,
+  PUT_TREE_OPTIONS,
+  TRANSACT_OPTIONS,
+} from './write-options.ts';
+
+export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> implements Writing<T> {
+  /** @internal */
+  readonly store: Store;
+  /** @internal */
+  readonly who: Who;
+  /** Plain writes need no look at who makes them. */
+  readonly #isAnybody: boolean;
+
+  constructor(store: Store, place: Place, who: Who) {
+    super(place, store.codec);
+    this.store = store;
+    this.who = who;
+    this.#isAnybody = who.mayWrite && who.meta.length === 0;
+  }
+
+  protected override reader(): Reader {
+    if (!this.who.mayRead) demand(this.who, 'read');
+    return this.store.engine;
+  }
+
+  protected override hold(): Held {
+    if (!this.who.mayRead) demand(this.who, 'read');
+    return heldView(this.store.engine);
+  }
+
+  put(path: WritePath, value: T, options?: PutOptions): Promise<Commit> {
+    try {
+      if (options === undefined && this.#isPlain(path)) {
+        const { store, place } = this;
+        const { encoder } = store.codec;
+        const keyBytes = place.encode(path as Path);
+        const { book } = store;
+        if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
+          const bytes = encoder.encode(value);
+          return store.engine.put(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
+        }
+      }
+      return this.#committed(this.#putDraft(path, value, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  putSync(path: WritePath, value: T, options?: PutOptions): Commit {
+    if (options === undefined && this.#isPlain(path)) {
+      const { store, place } = this;
+      const { encoder } = store.codec;
+      const keyBytes = place.encode(path as Path);
+      const { book } = store;
+      if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
+        const bytes = encoder.encode(value);
+        return store.engine.putSync(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
+      }
+    }
+    return this.#committedSync(this.#putDraft(path, value, options));
+  }
+
+  /** A path without a stamp, put by anybody. */
+  #isPlain(path: WritePath): boolean {
+    return this.#isAnybody && (typeof path === 'string' || !isStamped(path));
+  }
+
+  #putDraft(path: WritePath, value: T, options: PutOptions | undefined): Draft {
+    const draft = this.#draft(checked(options, PUT_OPTIONS));
+    draft.put(path, value, lifetimeOf(options), options?.ifVersion);
+    return draft;
+  }
+
+  delete(path: Path, options?: DeleteOptions): Promise<Commit> {
+    return this.#write(() => this.#deleteDraft(path, options));
+  }
+
+  deleteSync(path: Path, options?: DeleteOptions): Commit {
+    return this.#committedSync(this.#deleteDraft(path, options));
+  }
+
+  #deleteDraft(path: Path, options: DeleteOptions | undefined): Draft {
+    const draft = this.#draft(checked(options, DELETE_OPTIONS));
+    draft.delete(path, options?.ifVersion);
+    return draft;
+  }
+
+  deleteTree(path: Path = [], options?: CommitOptions): Promise<Commit> {
+    return this.#write(() => this.#deleteTreeDraft(path, options));
+  }
+
+  deleteTreeSync(path: Path = [], options?: CommitOptions): Commit {
+    return this.#committedSync(this.#deleteTreeDraft(path, options));
+  }
+
+  #deleteTreeDraft(path: Path, options: CommitOptions | undefined): Draft {
+    const draft = this.#draft(checked(options, COMMIT_OPTIONS));
+    draft.isUnbounded = true;
+    draft.deleteTree(path);
+    return draft;
+  }
+
+  putTree(path: Path, tree: Value, options?: PutTreeOptions): Promise<Commit> {
+    return this.#write(() => this.#putTreeDraft(path, tree, options));
+  }
+
+  putTreeSync(path: Path, tree: Value, options?: PutTreeOptions): Commit {
+    return this.#committedSync(this.#putTreeDraft(path, tree, options));
+  }
+
+  #putTreeDraft(path: Path, tree: Value, options: PutTreeOptions | undefined): Draft {
+    const draft = this.#draft(checked(options, PUT_TREE_OPTIONS));
+    draft.putTree(path, tree, lifetimeOf(options), options?.merge === true);
+    return draft;
+  }
+
+  async increment(path: Path, delta: number | bigint = 1, options?: CommitOptions): Promise<number | bigint> {
+    const draft = this.#draft(checked(options, COMMIT_OPTIONS));
+    if (draft.first() !== undefined) {
+      await draft.reached();
+      return draft.firstResult() as number | bigint;
+    }
+    const sum = draft.increment(path, delta);
+    draft.result = sum;
+    await draft.commit();
+    return sum;
+  }
+
+  incrementSync(path: Path, delta: number | bigint = 1, options?: CommitOptions): number | bigint {
+    const draft = this.#draft(checked(options, COMMIT_OPTIONS));
+    if (draft.first() !== undefined) {
+      draft.reachedSync();
+      return draft.firstResult() as number | bigint;
+    }
+    const sum = draft.increment(path, delta);
+    draft.result = sum;
+    draft.commitSync();
+    return sum;
+  }
+
+  batch(operations: readonly BatchOperation[], options?: CommitOptions): Promise<Commit> {
+    return this.#write(() => this.#batchDraft(operations, options));
+  }
+
+  batchSync(operations: readonly BatchOperation[], options?: CommitOptions): Commit {
+    return this.#committedSync(this.#batchDraft(operations, options));
+  }
+
+  #batchDraft(operations: readonly BatchOperation[], options: CommitOptions | undefined): Draft {
+    const draft = this.#draft(checked(options, COMMIT_OPTIONS));
+    if (draft.first() === undefined) draft.batch(operations);
+    return draft;
+  }
+
+  #draft(options: CommitOptions | undefined): Draft {
+    demand(this.who, 'write');
+    return new Draft(this.store, this.place, this.who, options);
+  }
+
+  #write(make: () => Draft): Promise<Commit> {
+    try {
+      return this.#committed(make());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #committed(draft: Draft): Promise<Commit> {
+    const first = draft.first();
+    return first === undefined ? draft.commit() : draft.reached().then(() => first);
+  }
+
+  #committedSync(draft: Draft): Commit {
+    const first = draft.first();
+    if (first === undefined) return draft.commitSync();
+    draft.reachedSync();
+    return first;
+  }
+
+  transact<R>(work: (tx: Transaction<T>) => R | Promise<R>, options?: TransactOptions): Promise<R> {
+    try {
+      checkWork(work);
+      demand(this.who, 'write');
+      return transact(this, work, checked(options, TRANSACT_OPTIONS) ?? {});
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  transactSync<R>(work: (tx: Transaction<T>) => R, options?: Omit<TransactOptions, 'signal'>): R {
+    checkWork(work);
+    demand(this.who, 'write');
+    return transactSync(this, work, checked(options, TRANSACT_OPTIONS) ?? {});
+  }
+
+  async begin(options?: BeginOptions): Promise<Transaction<T>> {
+    return this.beginSync(options);
+  }
+
+  beginSync(options?: BeginOptions): Transaction<T> {
+    demand(this.who, 'write');
+    return beginTransaction(this, checked(options, BEGIN_OPTIONS) ?? {});
+  }
+}
+
+function checkWork(work: unknown): void {
+  if (typeof work !== 'function')
+    throw new SteleError('invalid', 'OPTION_INVALID', `work is ${describe(work)}, expected a function of the transaction`);
+}

@@ -1,0 +1,54 @@
+/**
+ * Backup targets on Node: directories, and one file.
+ *
+ * Specification: docs/api.md, "Life"; spec/file-format.md, "Single-file backups".
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { SteleError } from '../base/errors.ts';
+import type { Host } from '../host/host.ts';
+import { posixStorage } from '../host/posix/storage.ts';
+import type { Storage } from '../host/storage.ts';
+import type { Targets } from '../model/database.ts';
+import type { Work } from '../model/types.ts';
+import { packTar, unpackTar } from './tar.ts';
+
+export function nodeTargets({ timers }: Pick<Host, 'timers'>): Targets {
+  return {
+    storage(target) {
+      if (typeof target !== 'string') return { storage: target, close: () => {} };
+      const storage = posixStorage(target);
+      return { storage, close: () => storage.close() };
+    },
+    pack: (from, target, work) => packTar(from, resolve(target), work, () => new Promise((done) => timers.immediate(done))),
+    scratch(near) {
+      const directory = mkdtempSync(join(dirname(resolve(near)), '.stele-backup-'));
+      const storage = posixStorage(directory);
+      return {
+        storage,
+        close() {
+          storage.close();
+          rmSync(directory, { recursive: true, force: true });
+        },
+      };
+    },
+  };
+}
+
+/**
+ * Unpacks a single-file backup into an empty directory or storage, which can then be opened.
+ *
+ * @throws {SteleError} `invalid` OPTION_INVALID when the target is not empty; `corrupt` BACKUP_DAMAGED
+ */
+export async function restore(file: string, target: string | Storage, work: Work = {}): Promise<void> {
+  const into = typeof target === 'string' ? posixStorage(target) : target;
+  try {
+    const found = into.list();
+    if (found.length > 0)
+      throw new SteleError('invalid', 'OPTION_INVALID', `restore target holds ${found.length} files, expected an empty one`);
+    await unpackTar(resolve(file), into, work);
+  } finally {
+    if (typeof target === 'string') into.close();
+  }
+}
