@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SteleError } from '../base/errors.ts';
+import { type FaultyHost, faultyHost } from '../host/faulty/host.ts';
 import { memoryHost } from '../host/memory/host.ts';
 import { openEngine } from './engine.ts';
 import type { Engine, EngineOptions } from './types.ts';
@@ -254,4 +255,120 @@ test('what a transaction refused is not in it', async () => {
   assert.equal(txn.has(key(2)), false);
   assert.equal(txn.commitSync().changed, 1);
   await db.close();
+});
+
+/** A simulated machine whose reads and syncs take time, so that much may happen while one is under way. */
+async function slowDatabase(options: Partial<EngineOptions> = {}): Promise<{ host: FaultyHost; db: Engine }> {
+  const host = faultyHost({ seed: 1, latencyMs: 40 });
+  const db = await host.drive(openEngine({ host, cacheMemory: 1 << 20, segmentBytes: 64 * 1024, durability: 'async', ...options }));
+  return { host, db };
+}
+
+// The file under the read was closed, and that error came out: CLOSED, of a file nobody had asked for.
+test('getAsync() pending at close() says that the database is closed, wherever the value lies', async () => {
+  for (const [valueBytes, isFlushed] of [
+    [100, true],
+    [300_000, true],
+    [3_000_000, false],
+  ] as const) {
+    const { host, db } = await slowDatabase();
+    for (let at = 0; at < 3; at++) await host.drive(db.put(key(at), new Uint8Array(valueBytes).fill(at), { durability: 'immediate' }));
+    for (let at = 3; at < 3000; at++) db.putSync(key(at), new Uint8Array(400));
+    if (isFlushed) await host.drive(db.flush());
+    const view = db.snapshot();
+    const waiting = [db.getAsync(key(0)), view.getAsync(key(1)), db.getManyAsync([key(2), key(0)])];
+    const told = Promise.allSettled(waiting);
+    await host.drive(db.close());
+    for (const outcome of await host.drive(told)) {
+      assert.ok(outcome.status === 'rejected' && outcome.reason instanceof SteleError, outcome.status);
+      assert.deepEqual([outcome.reason.kind, outcome.reason.code], ['closed', 'DATABASE_CLOSED'], `${valueBytes} bytes`);
+    }
+  }
+});
+
+// It said NOT_FOUND: the segment was let go between two pieces of the value, and nobody looked where the value is now.
+test('getAsync() of a large value goes on in the pages when its log segment is let go meanwhile', async () => {
+  const { host, db } = await slowDatabase({ historyRetention: 0 });
+  await host.drive(db.put(key(0), new Uint8Array(12_000_000).fill(7), { durability: 'immediate' }));
+  const fill = (round: number): void => {
+    for (let at = 1; at < 8; at++) db.putSync(key(at), new Uint8Array(40_000).fill(round));
+  };
+  fill(0);
+  await host.drive(db.sync());
+  const pending = db.getAsync(key(0));
+  for (let round = 1; db.stats()['commits']!['segmentsDropped'] === 0; round++) {
+    assert.ok(round < 20, 'no segment is let go');
+    fill(round);
+    await host.drive(db.compact());
+  }
+  const value = await host.drive(pending);
+  assert.ok(value?.length === 12_000_000 && value.every((byte) => byte === 7));
+  await host.drive(db.close());
+});
+
+// Each disk on which it fits less: in the encoding of the parts, in the pages to come, not at all.
+test('a large delete on a full disk is refused as DISK_FULL and changed nothing, at whatever allocation the disk is full', async () => {
+  const source = faultyHost({ seed: 1 });
+  const options = { cacheMemory: 1 << 20, segmentBytes: 64 * 1024, durability: 'async' as const };
+  const built = await source.drive(openEngine({ host: source, ...options }));
+  for (let at = 0; at < 3000; at += 500)
+    await source.drive(
+      built.batch(Array.from({ length: 500 }, (_, k) => ({ type: 'put' as const, key: key(at + k), value: new Uint8Array(60) }))),
+    );
+  await source.drive(built.close());
+  let refused = 0;
+  for (let freeBytes = 0; freeBytes < 400_000; freeBytes += 16 * 1024) {
+    const host = source.fork();
+    const nested: unknown[] = [];
+    const logger = (): void => {
+      // What a logger of somebody's may do.
+      try {
+        db.putSync(key('log'), bytes('1'));
+      } catch (error) {
+        nested.push(error);
+      }
+    };
+    const db = await host.drive(openEngine({ host, logger, ...options }));
+    host.storage.setCapacity(host.storage.usedBytes + freeBytes);
+    const { version } = db;
+    const outcome = await host.drive(db.deleteRange(key(0), key('j')).then(String, (error: unknown) => error));
+    if (outcome instanceof Error) {
+      refused++;
+      assert.ok(outcome instanceof SteleError && outcome.kind === 'unavailable' && outcome.code === 'DISK_FULL', String(outcome));
+      assert.deepEqual([db.version, db.count()], [version, 3000], `${freeBytes} bytes free`);
+    }
+    for (const error of nested) assert.ok(error instanceof SteleError, String(error));
+    host.storage.setCapacity(Number.POSITIVE_INFINITY);
+    assert.equal((await host.drive(db.deleteRange(key(0), key('j')))).changed, outcome instanceof Error ? 3000 : 0);
+    await host.drive(db.close());
+  }
+  assert.ok(refused > 2, `${refused} refused`);
+});
+
+// The generator of the delete was entered a second time: `TypeError: Generator is already running` was the outcome of the delete.
+test('a logger that writes when the disk fills inside a large delete is refused, and the delete says what happened', async () => {
+  const host = faultyHost({ seed: 1 });
+  const nested: unknown[] = [];
+  const logger = (): void => {
+    try {
+      db.putSync(key('log'), bytes('1'));
+    } catch (error) {
+      nested.push(error);
+    }
+  };
+  const db = await host.drive(openEngine({ host, logger, cacheMemory: 1 << 20, segmentBytes: 64 * 1024, durability: 'async' }));
+  for (let at = 0; at < 6000; at += 500)
+    await host.drive(
+      db.batch(Array.from({ length: 500 }, (_, k) => ({ type: 'put' as const, key: key(at + k), value: new Uint8Array(100) }))),
+    );
+  // Room was taken before; a disk that does not keep that promise is met in the middle, when pages must make room for others.
+  host.storage.fail('write', { file: 'pages.db', times: Number.POSITIVE_INFINITY, error: 'DISK_FULL' });
+  await assert.rejects(host.drive(db.deleteRange(key(0), key('j'))), { code: 'COMMIT_UNKNOWN' });
+  assert.ok(nested.length > 0);
+  for (const error of nested) assert.ok(error instanceof SteleError, String(error));
+  host.storage.clearFaults();
+  await host.drive(db.close());
+  const again = await host.drive(openEngine({ host }));
+  assert.ok([0, 6000].includes(again.count()), String(again.count()));
+  await host.drive(again.close());
 });

@@ -91,13 +91,17 @@ export abstract class SightReader implements Reader {
       const { commit, timeMs, claim } = this.sight();
       const state = lookup(this.core, key, key.length, commit, timeMs, claim, found);
       if (state === NONE) return undefined;
-      if (state === FOUND) {
-        if (found.place === 'bytes') return this.core.copyOf(found.bytes, found.start, found.end);
-        const value = await this.#largeAsync(found);
-        if (value !== undefined) return value;
-        continue;
+      if (state === FOUND && found.place === 'bytes') return this.core.copyOf(found.bytes, found.start, found.end);
+      try {
+        if (state === FOUND) {
+          const value = await this.#largeAsync(found);
+          if (value !== undefined) return value;
+        } else await this.core.fillAsync();
+      } catch (error) {
+        // A file that was closed meanwhile is no news of its own.
+        this.core.assertReadable();
+        throw error;
       }
-      await this.core.fillAsync();
     }
   }
 
@@ -107,15 +111,21 @@ export abstract class SightReader implements Reader {
     const { firstPage, pages, commit, valueBytes } = found;
     const value = new Uint8Array(valueBytes);
     if (found.place === 'log') {
-      await core.log.readLargeAsync(found.operation!, 0, valueBytes, value, 0);
-      return value;
+      const { segmentsDropped } = core.counters;
+      try {
+        await core.log.readLargeAsync(found.operation!, 0, valueBytes, value, 0);
+        return value;
+      } catch (error) {
+        // A segment dropped meanwhile may hold another one's records: looked up again once more (spec/invariants.md rule 16).
+        if (core.counters.segmentsDropped === segmentsDropped) throw error;
+        return undefined;
+      }
     }
     const flushes = core.pageFile.meta.sequence;
     try {
       await core.pages.overflow.readAsync({ firstPage, pages, commit }, 0, valueBytes, value, 0);
       return value;
     } catch (error) {
-      core.assertReadable();
       // Freed pages are used again two flushes later at the earliest: before that, what is wrong is damage.
       if (core.pageFile.meta.sequence - flushes < 1) throw error;
       return undefined;

@@ -16,7 +16,7 @@
  */
 
 import { compareBytes } from '../base/bytes.ts';
-import type { SteleError } from '../base/errors.ts';
+import { invariant, type SteleError } from '../base/errors.ts';
 import { commitAt, ENTRY_EXPIRES, ENTRY_TOMBSTONE, expiresAt, flagsAt } from '../tree/entry.ts';
 import type { Applier } from './applier.ts';
 import type { Core } from './core.ts';
@@ -61,6 +61,7 @@ export class SlicedDelete {
   #resolve!: (commit: Commit) => void;
   #reject!: (error: unknown) => void;
   #isDone = false;
+  #isStepping = false;
 
   constructor(parts: SlicedDeleteParts) {
     this.#p = parts;
@@ -97,10 +98,15 @@ export class SlicedDelete {
   }
 
   #step(): void {
+    // A logger told of a full disk in the middle of a step may want to write: that is its error, not the delete's.
+    invariant(!this.#isStepping, 'nothing can be written from within a write');
+    this.#isStepping = true;
     try {
       if (this.#work.next().done !== true) return;
     } catch (error) {
       this.#error = error;
+    } finally {
+      this.#isStepping = false;
     }
     this.#isDone = true;
     const { core } = this.#p;
