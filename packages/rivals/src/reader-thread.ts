@@ -1,23 +1,31 @@
-/** A reading thread: opens the database for itself, warms up, reads a round when asked. */
+/** A reading thread: attaches to what the owner shares or opens the database for itself, warms up, reads a round when asked. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { drawKeys, seededRandom } from './data.ts';
 import { inChunks, type Pace } from './measure.ts';
-import { loadRival, type RivalName } from './rival.ts';
+import { attachRival, loadRival, type ReadingRival, type RivalName } from './rival.ts';
 import type { Settings } from './row.ts';
 
 export interface ReaderInput {
   readonly engine: RivalName;
   readonly directory: string;
+  /** What the owner shares; undefined: the thread opens `directory` itself. */
+  readonly shared: unknown;
   readonly settings: Settings;
   readonly pace: Pace;
   readonly salt: number;
 }
 
 const input = workerData as ReaderInput;
-const open = await loadRival(input.engine);
-const rival = await open({ directory: input.directory, durability: 'async', cacheBytes: input.settings.cacheBytes, readOnly: true });
+const rival = await openReader();
 const random = seededRandom(input.settings.seed + 900 + input.salt);
+
+async function openReader(): Promise<ReadingRival> {
+  const { engine, directory, shared, settings } = input;
+  if (shared !== undefined) return attachRival(engine, directory, shared);
+  const open = await loadRival(engine);
+  return open({ directory, durability: 'async', cacheBytes: settings.cacheBytes, readOnly: true });
+}
 
 async function read(): Promise<number> {
   const keys = drawKeys(input.pace.operations, () => Math.floor(random() * input.settings.keys));

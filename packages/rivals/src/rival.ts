@@ -62,8 +62,8 @@ export interface Rival {
   compact(): undefined | Promise<unknown>;
   /** Bytes on disk that hold the newest state. */
   dataBytes(): number;
-  /** Can a thread of the same process open it beside this one? Else the owner closes first. */
-  readonly sharedOpen: boolean;
+  /** The engine's own way to let other threads read what this one holds open: the message for {@link attachRival}. Else they open it. */
+  readonly share?: () => unknown;
   /** Everything is at device level and background work is done as far as the engine tells. */
   settle(): undefined | Promise<unknown>;
   /** Entries per batch when the loaded set is made; default 1,000. */
@@ -75,6 +75,15 @@ export type OpenRival = (options: RivalOptions) => Promise<Rival>;
 
 export const rivalNames = ['stele', 'lmdb', 'sqlite', 'level', 'map'] as const;
 export type RivalName = (typeof rivalNames)[number];
+
+/** What a reading thread needs. */
+export type ReadingRival = Pick<Rival, 'get' | 'close'>;
+
+/** In another thread: the reader of what an owner shares. */
+export async function attachRival(name: RivalName, directory: string, shared: unknown): Promise<ReadingRival> {
+  if (name !== 'stele') throw new Error(`${name} shares nothing`);
+  return (await import('./adapters/stele.ts')).attachStele(directory, shared);
+}
 
 /** Loads only the adapter that is asked for: each engine lives in a process of its own. */
 export async function loadRival(name: RivalName): Promise<OpenRival> {

@@ -32,7 +32,6 @@ export async function openLevel(options: RivalOptions): Promise<Rival> {
   return {
     name: 'level',
     settings: `sync ${sync}, writeBufferSize 32 MiB, snappy`,
-    sharedOpen: true,
     get: (key) => db.getSync(key),
     getBytes: (key) => db.getSync<string, Uint8Array>(key, bytes),
     getMany: (keys) => db.getMany(keys as string[]),

@@ -35,7 +35,6 @@ export async function openLmdb(options: RivalOptions): Promise<Rival> {
   return {
     name: 'lmdb',
     settings: `encoding string, noMemInit, ${immediate ? 'overlappingSync off' : 'noSync'}`,
-    sharedOpen: true,
     loadBatch: 100,
     get: (key) => db.get(key),
     getBytes: (key) => db.getBinary(key),

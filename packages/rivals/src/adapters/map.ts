@@ -12,7 +12,6 @@ export async function openMap(_options: RivalOptions): Promise<Rival> {
   return {
     name: 'map',
     settings: 'memory only, unordered',
-    sharedOpen: false,
     get: (key) => map.get(key),
     getBytes: (key) => {
       const value = map.get(key);

@@ -65,7 +65,6 @@ export async function openSqlite(options: RivalOptions): Promise<Rival> {
   return {
     name: 'sqlite',
     settings: `WAL, synchronous ${synchronous}, prepared statements, WITHOUT ROWID`,
-    sharedOpen: true,
     get,
     getBytes: (key) => selectOne.get(key)?.['value'] as Uint8Array | undefined,
     getMany: (keys) => {

@@ -7,9 +7,9 @@
  */
 
 import { posixHost } from 'stele';
-import { type Engine, openEngine } from 'stele/kernel';
+import { attachEngine, type Engine, openEngine, type SharedHandle } from 'stele/kernel';
 import { fileBytes, writtenBytes } from '../directory.ts';
-import type { Rival, RivalOptions } from '../rival.ts';
+import type { ReadingRival, Rival, RivalOptions } from '../rival.ts';
 import { decodeText, keyBytesOf, writeText } from '../text.ts';
 
 export interface SteleRival extends Rival {
@@ -54,7 +54,7 @@ export async function openStele(options: RivalOptions): Promise<SteleRival> {
   return {
     name: 'stele',
     settings: `durability ${options.durability}, cacheMemory ${options.cacheBytes >> 20} MiB, history ${options.historyMs ?? 'for ever'}`,
-    sharedOpen: false,
+    share: () => engine.share(),
     engine,
     get: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeText),
     getBytes: (key) => engine.get(keyOf(key)),
@@ -111,6 +111,22 @@ export async function openStele(options: RivalOptions): Promise<SteleRival> {
     },
     close: async () => {
       await engine.close();
+      await host.threads.close();
+      host.storage.close();
+    },
+  };
+}
+
+/** The reader of a thread: the memory and the files of the owner, whose engine stays open beside it. */
+export function attachStele(directory: string, shared: unknown): ReadingRival {
+  const host = posixHost(directory);
+  const reader = attachEngine(shared as SharedHandle, { host });
+  const lookup = new Uint8Array(1200);
+  lookup[0] = 2;
+  return {
+    get: (key) => reader.read(lookup, writeText(key, lookup, 1), decodeText),
+    close: async () => {
+      reader.close();
       await host.threads.close();
       host.storage.close();
     },

@@ -1,12 +1,8 @@
 /**
- * Gets from two threads of one process, each with the database opened for itself, reading at the same time.
- *
- * An engine that does not let a directory be opened twice (`sharedOpen` false) is closed by its owner, and each thread reads a copy of
- * the directory: the reading is the same, the sharing is not. The figure `copies` says so.
+ * Gets from two threads of one process, reading at the same time, in the way the engine's documentation gives for that: Stele's owner
+ * shares what it holds open and the threads attach to it, the others open the directory again in each thread.
  */
 
-import { cpSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { drawKeys } from '../data.ts';
@@ -62,22 +58,15 @@ async function twoReaders(bench: Bench): Promise<Round> {
   };
   await oneThread();
   const alone = await oneThread();
-  const copies = bench.rival.sharedOpen ? 0 : 2;
-  if (copies > 0) await bench.rival.close();
-  const place = (reader: number): string => {
-    if (copies === 0) return bench.directory;
-    const copy = join(bench.scratch, `reader-${reader}`);
-    cpSync(bench.directory, copy, { recursive: true });
-    return copy;
-  };
-  const places = [place(1), place(2)];
+  const shared = bench.rival.share?.();
   return async () => {
-    const readers = places.map((directory, salt) => new Reader({ engine: bench.engine, directory, settings: bench.settings, pace, salt }));
+    const given = { engine: bench.engine, directory: bench.directory, shared, settings: bench.settings, pace };
+    const readers = [0, 1].map((salt) => new Reader({ ...given, salt }));
     try {
       for (const reader of readers) await reader.ask('warm');
       const rates = await Promise.all(readers.map((reader) => reader.ask('round')));
       const rate = rates.reduce((sum, one) => sum + one, 0);
-      return { chunks: [rate], figures: { timesAlone: rate / alone, aloneRate: alone, copies } };
+      return { chunks: [rate], figures: { timesAlone: rate / alone, aloneRate: alone } };
     } finally {
       for (const reader of readers) await reader.close();
     }
