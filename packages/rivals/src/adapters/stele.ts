@@ -6,8 +6,8 @@
  * string from the page itself. Single writes use the blocking form, many in flight the promises.
  */
 
-import { posixHost } from 'stele';
-import { attachEngine, type Engine, openEngine, type SharedHandle } from 'stele/kernel';
+import { posixHost, type SharedHandle } from 'stele';
+import { attachEngine, type Engine, openEngine } from 'stele/kernel';
 import { fileBytes, writtenBytes } from '../directory.ts';
 import type { ReadingRival, Rival, RivalOptions } from '../rival.ts';
 import { decodeText, keyBytesOf, writeText } from '../text.ts';
