@@ -36,9 +36,20 @@ export function decodePath(bytes: Uint8Array, start: number, end: number, skipSe
   for (let i = 0; i < skipSegments; i++) at = segmentEnd(bytes, at, end);
   const path: Segment[] = [];
   while (at < end) {
-    const next = segmentEnd(bytes, at, end);
-    path.push(decodeSegment(bytes, at, next));
-    at = next;
+    let i = at;
+    if (bytes[at]! >= TEXT_MIN) {
+      // The commonest segment, plain ASCII text, takes one pass.
+      let all = 0;
+      for (let byte: number; i < end && (byte = bytes[i]!) !== 0; i++) all |= byte;
+      if (all < 0x80 && i < end && (i + 1 === end || bytes[i + 1] !== 0xff)) {
+        path.push(readLatin1(bytes, at, i));
+        at = i + 1;
+        continue;
+      }
+    }
+    i = segmentEnd(bytes, at, end);
+    path.push(decodeSegment(bytes, at, i));
+    at = i;
   }
   if (path.length + skipSegments > SEGMENTS_MAX) throw damagedKey(at, `${path.length + skipSegments} segments, at most ${SEGMENTS_MAX},`);
   return path;

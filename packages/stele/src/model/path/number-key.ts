@@ -54,11 +54,15 @@ export function encodeNumber(value: number, out: Uint8Array, at: number): number
   }
   let exponent: number;
   let rest: number;
-  if (value < TWO_32 && Math.floor(value) === value) {
+  // clz32 looks at the whole part, modulo 2^32. Above 2^53 there is nothing to encode.
+  if (value >= TWO_32) {
+    exponent = 63 - Math.clz32(value / TWO_32);
+    rest = value / TWO_32 / (1 << (exponent - 32)) - 1;
+  } else if (value >= 1) {
     exponent = 31 - Math.clz32(value);
-    rest = value / (exponent === 31 ? 0x8000_0000 : 1 << exponent) - 1;
+    rest = value / ((1 << exponent) >>> 0) - 1;
   } else {
-    exponent = exponentOf(value);
+    exponent = exponentBelowOne(value);
     rest = scale(value, -exponent) - 1;
   }
   at = writeExponent(exponent, flip, out, at);
@@ -179,18 +183,10 @@ function writeExponent(exponent: number, flip: number, out: Uint8Array, at: numb
   return at + 3;
 }
 
-/** Position of the top bit of a positive finite number. */
-function exponentOf(value: number): number {
+/** Position of the top bit of a number between 0 and 1, ends excluded. */
+function exponentBelowOne(value: number): number {
   let exponent = 0;
-  if (value >= 1) {
-    for (let step = 512; step >= 1; step /= 2) {
-      if (value < 2 ** step) continue;
-      value /= 2 ** step;
-      exponent += step;
-    }
-    return exponent;
-  }
-  // 2^-1074 is far from 1, so the first steps count double.
+  // 2^-1074 is far from 1, so each step may be taken more than once.
   for (let step = 512; step >= 1; step /= 2)
     while (value < 2 ** (1 - step)) {
       value *= 2 ** step;
@@ -201,6 +197,7 @@ function exponentOf(value: number): number {
 
 /** value × 2^exponent, exact when the result is a double; in two steps, as 2^1074 is none. */
 function scale(value: number, exponent: number): number {
+  if (exponent >= 0 && exponent < 31) return value * (1 << exponent);
   const half = Math.trunc(exponent / 2);
   return value * 2 ** half * 2 ** (exponent - half);
 }
