@@ -74,13 +74,15 @@ export async function run(input: HeaderJobInput, context: ThreadContext): Promis
   const isNew = !storage.exists(HEADERS_FILE);
   const file = storage.open(HEADERS_FILE, { create: true });
   try {
-    if (isNew || file.size() < INDEX_HEADER_BYTES) {
-      writeAll(file, encodeFileHeader(MAGIC, input.databaseId), 0, INDEX_HEADER_BYTES, 0);
-      storage.syncDirectory();
-    } else {
+    if (!isNew && file.size() >= INDEX_HEADER_BYTES) {
       const header = new Uint8Array(INDEX_HEADER_BYTES);
       readFully(file, header, 0, header.length, 0);
       checkFileHeader(HEADERS_FILE, MAGIC, input.databaseId, header);
+    }
+    // Also over an earlier try: what a failed sync left may be in the kernel only, and no later sync would touch it.
+    if (input.fromCommit === 1 || file.size() < INDEX_HEADER_BYTES) {
+      writeAll(file, encodeFileHeader(MAGIC, input.databaseId), 0, INDEX_HEADER_BYTES, 0);
+      storage.syncDirectory();
     }
     let held = 0;
     let work = 0;

@@ -85,6 +85,14 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [['log/scanner.ts', 'if (this.chain !== undefined && headChain(this.bytes, at) !== this.chain)', 'if (this.chain === -1)']],
   },
   {
+    rule: 'rule 4: payload goes although its headers are not written',
+    changes: [['txn/housekeeper.ts', '      if (segment.lastCommit > core.headersThrough) break;\n', '']],
+  },
+  {
+    rule: 'rule 4: headers are taken for safe before they are synced',
+    changes: [['log/header-job.ts', '    await file.syncAsync();\n', '']],
+  },
+  {
     rule: 'rule 6: replay takes the address of the entry it finds instead of the one in the record',
     changes: [
       [
@@ -103,6 +111,10 @@ export const MUTANTS: readonly Mutant[] = [
         'if (old !== undefined) return undefined;',
       ],
     ],
+  },
+  {
+    rule: 'rule 16: a record that is not there is called damage at the first look',
+    changes: [['txn/threads/lookup.ts', 'const REFRESHES_MAX = 3;', 'const REFRESHES_MAX = 0;']],
   },
   {
     rule: 'rule 18: a commit is acknowledged before its sync',

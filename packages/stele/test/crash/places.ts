@@ -24,6 +24,7 @@ export const PLACES = {
   'tombstone removed': 'a sweep removed a tombstone',
   'commit lost legally': 'a cut took a commit nobody was promised',
   'unpromised commit kept': 'a cut left a commit nobody was promised yet',
+  'reader retry': 'a reading thread met a record of another place and looked everything up anew',
   'cut inside compaction': 'the machine stopped while compact() was under way',
   'cut inside backup': 'the machine stopped while it was backed up',
   'cut inside a copy': 'the machine a backup was written to stopped before the backup was whole',

@@ -14,6 +14,7 @@ import { runCuts } from './cuts.ts';
 import { setupOf } from './machine.ts';
 import { type Place, Places } from './places.ts';
 import { combinations, complain, rackOptions } from './rack-kit.ts';
+import { runReaderRetry } from './reader-retry.ts';
 import { runRepairCuts } from './repair-cuts.ts';
 import { runTooOld } from './too-old.ts';
 import { runBackupCuts, runCompactionCuts } from './upkeep.ts';
@@ -28,6 +29,7 @@ const WANTED: readonly Place[] = [
   'segment dropped',
   'view read',
   'forced flush',
+  'reader retry',
   'cut inside compaction',
   'cut inside backup',
   'cut inside a copy',
@@ -40,6 +42,7 @@ export async function rack(args: string[]): Promise<boolean> {
   const options = rackOptions(args, { seeds: 4, steps: 300, every: 1 });
   const places = new Places();
   await runTooOld(places);
+  await runReaderRetry(setupOf(options.seed, 'async', 'barrier'), places);
   let cuts = 0;
   let holds = true;
   const run = async (seed: number, durability: Durability, syncStyle: SyncStyle): Promise<void> => {

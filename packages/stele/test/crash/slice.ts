@@ -8,9 +8,10 @@ import { runFailure, runFull, runHang } from './failures.ts';
 import { buildImage, runFlips, runStaleRecord } from './flips.ts';
 import { setupOf } from './machine.ts';
 import { type Place, Places } from './places.ts';
+import { runReaderRetry } from './reader-retry.ts';
 import { runRecoveryCuts } from './recovery.ts';
 import { runRepairCuts } from './repair-cuts.ts';
-import { carryAndReplay, writeBesideFlushes } from './scenes.ts';
+import { carryAndReplay, headersBeforePayload, writeBesideFlushes } from './scenes.ts';
 import { runTooOld } from './too-old.ts';
 import { runBackupCuts, runCompactionCuts } from './upkeep.ts';
 
@@ -27,6 +28,7 @@ export const WANTED: readonly Place[] = [
   'TXN_TOO_OLD',
   'space refusal',
   'view read',
+  'reader retry',
   'cut inside compaction',
   'cut inside backup',
   'cut inside a copy',
@@ -112,6 +114,14 @@ export const slices: readonly Slice[] = [
   {
     name: 'nothing is acknowledged at the device while syncs hang',
     run: (places) => runHang(setupOf(4, 'debounced', 'barrier'), 5, 30, places),
+  },
+  {
+    name: 'payload stays until its headers are on the device',
+    run: () => headersBeforePayload(setupOf(4, 'async', 'barrier')),
+  },
+  {
+    name: 'a reading thread that meets a foreign record looks it up anew before it says corrupt',
+    run: (places) => runReaderRetry(setupOf(2, 'async', 'barrier'), places),
   },
   { name: 'a transaction beyond the validation window is told so', run: (places) => runTooOld(places) },
 ];
