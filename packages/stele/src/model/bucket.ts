@@ -33,7 +33,7 @@ import { PlacedWriter } from './writing.ts';
 
 const CHANGES_OPTIONS: ReadonlySet<string> = new Set(['from', 'prefix', 'signal']);
 
-export abstract class PlacedBucket<T extends Value> extends PlacedWriter<T> implements Bucket<T> {
+export abstract class PlacedBucket<T> extends PlacedWriter<T> implements Bucket<T> {
   get version(): number {
     return this.store.engine.version;
   }
@@ -54,7 +54,7 @@ export abstract class PlacedBucket<T extends Value> extends PlacedWriter<T> impl
     return new PlacedSnapshot<T>(this.store, viewOf(this.store, when, options), this.place);
   }
 
-  history<V extends Value = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
+  history<V = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
     demand(this.who, 'read');
     return historyRows<V>(this.store, this.place.key(path), { upTo: undefined, limit: options?.limit });
   }
@@ -74,7 +74,7 @@ export abstract class PlacedBucket<T extends Value> extends PlacedWriter<T> impl
     );
   }
 
-  subtree<V extends Value = Value>(path: Path, policy?: Policy): Subtree<V> {
+  subtree<V = Value>(path: Path, policy?: Policy): Subtree<V> {
     const place = this.place.below(path);
     if (policy !== undefined) {
       demand(this.who, 'admin');
@@ -84,7 +84,7 @@ export abstract class PlacedBucket<T extends Value> extends PlacedWriter<T> impl
   }
 }
 
-export class PlacedSubtree<T extends Value> extends PlacedBucket<T> implements Subtree<T> {
+export class PlacedSubtree<T> extends PlacedBucket<T> implements Subtree<T> {
   get path(): Segment[] {
     return [...this.place.segments];
   }
@@ -97,7 +97,7 @@ export class PlacedSubtree<T extends Value> extends PlacedBucket<T> implements S
     return new PlacedSubtree<T>(this.store, this.place, identified(this.who, identity));
   }
 
-  lookup<V extends Value = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
     return lookupRows<V>(this.store, this.place, index, key, () => this.hold());
   }
 

@@ -9,7 +9,7 @@
  */
 
 import { SteleError } from '../base/errors.ts';
-import type { Commit, Durability, Operation, Transaction } from '../txn/types.ts';
+import type { Commit, Durability, KeyRange, Operation, Transaction } from '../txn/types.ts';
 import type { Who } from './identity.ts';
 import { added } from './increment.ts';
 import { onceKey, receiptOf, repeated } from './once.ts';
@@ -90,15 +90,15 @@ export class Draft {
     this.#store.engine.batchSync([]);
   }
 
-  put(path: WritePath, value: Value, lifetime: Lifetime, ifVersion?: number): void {
+  put(path: WritePath, value: Value | object, lifetime: Lifetime, ifVersion?: number): void {
     const key = this.#place.key(isStamped(path) ? stamped(path, this.#version, this.#stamps++) : (path as Path));
     this.#check(key, ifVersion);
     this.#put(key, value, lifetime);
   }
 
-  #put(key: Uint8Array, value: Value, lifetime: Lifetime): void {
+  #put(key: Uint8Array, value: Value | object, lifetime: Lifetime): void {
     this.#steps.push({ type: 'put', key, value: this.#store.codec.encode(value), lifetime: this.#touch(key, lifetime) });
-    this.#written?.set(nameOf(key), value);
+    this.#written?.set(nameOf(key), value as Value);
   }
 
   delete(path: Path, ifVersion?: number): void {
@@ -166,7 +166,7 @@ export class Draft {
     if (this.#written !== undefined) this.#forget(engine.scan({ start: key, end: behind(key), values: false }), key, this.#written);
   }
 
-  putTree(path: Path, tree: Value, lifetime: Lifetime, isMerge: boolean): void {
+  putTree(path: Path, tree: Value | object, lifetime: Lifetime, isMerge: boolean): void {
     this.isUnbounded = true;
     const leaves = flattenTree(tree);
     const below = this.#place.prefixKey(path);
@@ -217,11 +217,26 @@ export class Draft {
 
   commit(): Promise<Commit> {
     const { engine } = this.#store;
+    const ranges = this.#wholeRanges();
+    if (ranges !== undefined) return engine.deleteRanges(ranges, this.#kernelOptions());
     if (this.#isDerived) {
       const txn = this.#intoTransaction();
       return txn.commit(this.#kernelOptions());
     }
     return engine.batch(this.#operations(), this.#kernelOptions());
+  }
+
+  /** A deleteTree and nothing else, of which nobody above wants to hear leaf by leaf: ranges, deleted in slices. */
+  #wholeRanges(): Required<KeyRange>[] | undefined {
+    const [step] = this.#steps;
+    if (this.#steps.length !== 1 || step!.type !== 'deleteBelow' || this.#onceKey !== undefined) return undefined;
+    const { key } = step!;
+    const { book } = this.#store;
+    const ranges: Required<KeyRange>[] = [{ start: key, end: behind(key) }];
+    if (book.isEmpty) return ranges;
+    if (book.find(key, key.length)?.maintainers.some((one) => one.prefix.length < key.length) === true) return undefined;
+    for (const maintainer of book.maintainersWithin(key)) ranges.push(...maintainer.derivedRanges(key));
+    return ranges;
   }
 
   commitSync(): Commit {
@@ -231,7 +246,7 @@ export class Draft {
   }
 
   #kernelOptions(): ReturnType<typeof kernelOptions> {
-    return kernelOptions(this.#who, this.#options, this.#durability, this.isUnbounded && !this.#isDerived);
+    return kernelOptions(this.#who, this.#options, this.#durability, this.isUnbounded);
   }
 
   #operations(): Operation[] {
@@ -248,7 +263,7 @@ export class Draft {
 
   /** The same through maintainers. The caller commits in this turn. */
   #intoTransaction(): Transaction {
-    const txn = this.#store.engine.begin();
+    const txn = this.#store.engine.begin({ unbounded: this.isUnbounded });
     try {
       for (const step of this.#steps) if (step.type === 'check') checkVersion(txn, step.key, step.ifVersion);
       const session = new WriteSession(this.#store, txn);

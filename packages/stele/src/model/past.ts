@@ -11,12 +11,11 @@ import { checkLimit } from './reading.ts';
 import { Mapped, rowsOf } from './rows.ts';
 import type { Store } from './store.ts';
 import type { HistoryEntry, Rows } from './types.ts';
-import type { Value } from './value/types.ts';
 
 const NO_META: readonly Uint8Array[] = [];
 
 /** `upTo`: what the view sees, and nothing behind it. */
-export function historyRows<T extends Value>(
+export function historyRows<T>(
   store: Store,
   key: Uint8Array,
   { upTo, limit = Number.POSITIVE_INFINITY }: { upTo: View | undefined; limit: number | undefined },
@@ -48,7 +47,7 @@ function* seenBy(entries: Iterator<KernelEntry, undefined>, { version, timeMs }:
   return undefined;
 }
 
-function entryOf<T extends Value>(store: Store, { value, version, timeMs, expired }: KernelEntry): HistoryEntry<T> {
+function entryOf<T>(store: Store, { value, version, timeMs, expired }: KernelEntry): HistoryEntry<T> {
   const meta = expired ? NO_META : metaOf(store, version);
   return {
     value: value === undefined ? undefined : (store.codec.decode(value, 0, value.length) as T),

@@ -31,7 +31,7 @@ export interface Held {
 
 const PREFETCH_BATCH = 256;
 
-export abstract class PlacedReader<T extends Value> implements Reading<T> {
+export abstract class PlacedReader<T> implements Reading<T> {
   /** @internal */
   readonly place: Place;
   /** @internal */
@@ -48,13 +48,13 @@ export abstract class PlacedReader<T extends Value> implements Reading<T> {
   /** What a walk asks: one view until it is closed. */
   protected abstract hold(): Held;
 
-  get<V extends Value = T>(path: Path): V | undefined {
+  get<V = T>(path: Path): V | undefined {
     const { place } = this;
     const reader = this.reader();
     return reader.read(place.scratch, place.encode(path), this.codec.decode) as V | undefined;
   }
 
-  getMany<V extends Value = T>(paths: readonly Path[]): (V | undefined)[] {
+  getMany<V = T>(paths: readonly Path[]): (V | undefined)[] {
     return this.reader().readMany(this.#keys(paths), this.codec.decode) as (V | undefined)[];
   }
 
@@ -70,7 +70,7 @@ export abstract class PlacedReader<T extends Value> implements Reading<T> {
     return this.reader().has(this.place.key(path));
   }
 
-  entry<V extends Value = T>(path: Path): Entry<V> | undefined {
+  entry<V = T>(path: Path): Entry<V> | undefined {
     const entry = this.reader().entry(this.place.key(path));
     if (entry === undefined) return undefined;
     const { value, version, expiresAt } = entry;
@@ -136,7 +136,7 @@ export abstract class PlacedReader<T extends Value> implements Reading<T> {
   }
 
   scan(options: ScanOptions & { readonly values: false }): Rows<Spot>;
-  scan<V extends Value = T>(options?: ScanOptions): Rows<Row<V>>;
+  scan<V = T>(options?: ScanOptions): Rows<Row<V>>;
   scan(options: ScanOptions = {}): Rows<unknown> {
     const { reverse = false, limit = Number.POSITIVE_INFINITY, values = true } = options;
     checkLimit('limit', limit);
@@ -152,28 +152,28 @@ export abstract class PlacedReader<T extends Value> implements Reading<T> {
     return this.reader().count(isPath(range) ? this.place.range(range) : this.place.bounds(range));
   }
 
-  first<V extends Value = T>(prefix: Path = []): Row<V> | undefined {
+  first<V = T>(prefix: Path = []): Row<V> | undefined {
     return this.#row(this.reader().first(this.place.range(prefix)));
   }
 
-  last<V extends Value = T>(prefix: Path = []): Row<V> | undefined {
+  last<V = T>(prefix: Path = []): Row<V> | undefined {
     return this.#row(this.reader().last(this.place.range(prefix)));
   }
 
-  nth<V extends Value = T>(prefix: Path, n: number): Row<V> | undefined {
+  nth<V = T>(prefix: Path, n: number): Row<V> | undefined {
     return this.#row(this.reader().nth(this.place.range(prefix), n));
   }
 
-  #row<V extends Value>(entry: KernelEntry | undefined): Row<V> | undefined {
+  #row<V>(entry: KernelEntry | undefined): Row<V> | undefined {
     return entry === undefined ? undefined : rowOf(this.place, this.codec, entry);
   }
 
-  async getAsync<V extends Value = T>(path: Path): Promise<V | undefined> {
+  async getAsync<V = T>(path: Path): Promise<V | undefined> {
     const bytes = await this.reader().getAsync(this.place.key(path));
     return bytes === undefined ? undefined : (this.codec.decode(bytes, 0, bytes.length) as V);
   }
 
-  async getManyAsync<V extends Value = T>(paths: readonly Path[]): Promise<(V | undefined)[]> {
+  async getManyAsync<V = T>(paths: readonly Path[]): Promise<(V | undefined)[]> {
     const values = await this.reader().getManyAsync(this.#keys(paths));
     return values.map((bytes) => (bytes === undefined ? undefined : (this.codec.decode(bytes, 0, bytes.length) as V)));
   }
@@ -214,7 +214,7 @@ function after(key: Uint8Array): Uint8Array {
   return next;
 }
 
-export function rowOf<V extends Value>(place: Place, codec: Codec, { key, value, version }: KernelEntry): Row<V> {
+export function rowOf<V>(place: Place, codec: Codec, { key, value, version }: KernelEntry): Row<V> {
   return { path: place.path(key, 0, key.length), value: codec.decode(value, 0, value.length) as V, version };
 }
 

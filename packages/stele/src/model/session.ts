@@ -23,6 +23,8 @@ export class WriteSession implements DerivedWrites {
   /** The strongest level that a touched subtree asks for. */
   durability: Durability | undefined;
   readonly #checks: ((writes: DerivedWrites) => void)[] = [];
+  /** Of the policies the first leaf was written by. */
+  #generation: number | undefined;
 
   constructor(store: Store, txn: Transaction) {
     this.#store = store;
@@ -54,6 +56,7 @@ export class WriteSession implements DerivedWrites {
   deleteBelow(prefixKey: Uint8Array): void {
     const { book } = this.#store;
     const end = behind(prefixKey);
+    this.#generation ??= book.generation;
     this.durability = stronger(this.durability, book.isEmpty ? undefined : book.durabilityWithin(prefixKey));
     const within = book.isEmpty ? [] : book.maintainersWithin(prefixKey);
     const above = book.isEmpty ? undefined : this.#effective(prefixKey)?.maintainers.filter((one) => one.prefix.length < prefixKey.length);
@@ -71,6 +74,7 @@ export class WriteSession implements DerivedWrites {
 
   #effective(key: Uint8Array): Effective | undefined {
     const { book } = this.#store;
+    this.#generation ??= book.generation;
     if (book.isEmpty) return undefined;
     const effective = book.find(key, key.length);
     if (effective !== undefined) this.durability = stronger(this.durability, effective.durability);
@@ -96,8 +100,9 @@ export class WriteSession implements DerivedWrites {
     for (const maintainer of maintainers) maintainer.derive(change, this);
   }
 
-  /** Runs the conditions on the whole. Call it last. */
+  /** Runs the conditions on the whole. Call it last. A transaction that wrote by older policies conflicts. */
   finish(): void {
+    if (this.#generation !== undefined) this.#store.book.join(this.txn, this.#generation);
     for (let at = 0; at < this.#checks.length; at++) this.#checks[at]!(this);
   }
 

@@ -19,10 +19,9 @@ import type { Policy } from './policy/types.ts';
 import { type Held, PlacedReader } from './reading.ts';
 import type { Store } from './store.ts';
 import type { Difference, HistoryEntry, IndexKey, Instant, Match, Rows, Snapshot, SnapshotSubtree } from './types.ts';
-import type { Value } from './value/types.ts';
 import { instantMs } from './write-options.ts';
 
-export class PlacedSnapshot<T extends Value> extends PlacedReader<T> implements SnapshotSubtree<T> {
+export class PlacedSnapshot<T> extends PlacedReader<T> implements SnapshotSubtree<T> {
   /** @internal */
   readonly view: View;
   readonly #store: Store;
@@ -61,11 +60,11 @@ export class PlacedSnapshot<T extends Value> extends PlacedReader<T> implements 
     return this.view.skipped.filter((prefix) => prefix[0] === this.place.scratch[0]).map((prefix) => decodePath(prefix, 0, prefix.length));
   }
 
-  subtree<V extends Value = T>(path: Path): SnapshotSubtree<V> {
+  subtree<V = T>(path: Path): SnapshotSubtree<V> {
     return new PlacedSnapshot<V>(this.#store, this.view, this.place.below(path));
   }
 
-  history<V extends Value = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
+  history<V = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
     return historyRows<V>(this.#store, this.place.key(path), { upTo: this.view, limit: options?.limit });
   }
 
@@ -75,7 +74,7 @@ export class PlacedSnapshot<T extends Value> extends PlacedReader<T> implements 
     return differences(this.#store, this.view, other.view, this.place, options.prefix ?? []);
   }
 
-  lookup<V extends Value = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
     return lookupRows<V>(this.#store, this.place, index, key, () => this.hold());
   }
 

@@ -23,8 +23,8 @@ export class Codec {
   }
 
   /** A fresh array. @throws {SteleError} `invalid` VALUE_INVALID */
-  encode(value: Value): Uint8Array {
-    const bytes = this.encoder.encode(value);
+  encode(value: Value | object): Uint8Array {
+    const bytes = this.encoder.encode(value as Value);
     return this.encoder.bytes.slice(0, bytes);
   }
 }

@@ -23,7 +23,7 @@ import { WriteSession } from './session.ts';
 import { isStamped, stamped } from './stamp.ts';
 import type { Store } from './store.ts';
 import { flattenTree } from './tree-value.ts';
-import type { BeginOptions, CommitOptions, Instant, Transaction, TransactOptions, WritePath } from './types.ts';
+import type { BeginOptions, CommitOptions, Input, Instant, Transaction, TransactOptions, WritePath } from './types.ts';
 import type { Value } from './value/types.ts';
 import { kernelOptions, type Lifetime, lifetimeOf } from './write-options.ts';
 
@@ -123,7 +123,7 @@ class Run {
   }
 }
 
-export class PlacedTransaction<T extends Value> extends PlacedReader<T> implements Transaction<T> {
+export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction<T> {
   readonly #run: Run;
 
   constructor(run: Run, place: Place) {
@@ -151,17 +151,21 @@ export class PlacedTransaction<T extends Value> extends PlacedReader<T> implemen
     return this.#run.committed;
   }
 
-  put(path: WritePath, value: T, options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number }): void {
+  put(
+    path: WritePath,
+    value: Input<T>,
+    options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number },
+  ): void {
     const lifetime = lifetimeOf(options);
     const { session, stamps, txn } = this.#run;
     if (isStamped(path)) {
       stamped(path, 0, stamps.length); // refuse what is no path now
-      stamps.push({ place: this.place, path, value: this.codec.encode(value), lifetime });
+      stamps.push({ place: this.place, path, value: this.codec.encode(value as Value), lifetime });
       return;
     }
     const key = this.place.key(path as Path);
     if (options?.ifVersion !== undefined) checkVersion(txn, key, options.ifVersion);
-    session.putLeaf(key, this.codec.encode(value), lifetime);
+    session.putLeaf(key, this.codec.encode(value as Value), lifetime);
   }
 
   delete(path: Path, options?: { readonly ifVersion?: number }): void {
@@ -175,7 +179,11 @@ export class PlacedTransaction<T extends Value> extends PlacedReader<T> implemen
     this.#run.session.deleteBelow(this.place.prefixKey(path));
   }
 
-  putTree(path: Path, tree: Value, options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant }): void {
+  putTree(
+    path: Path,
+    tree: Value | object,
+    options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant },
+  ): void {
     const lifetime = lifetimeOf(options);
     const below = this.place.prefixKey(path);
     const base = this.place.path(below, 0, below.length);
@@ -201,7 +209,7 @@ export class PlacedTransaction<T extends Value> extends PlacedReader<T> implemen
     return sum;
   }
 
-  peek<V extends Value = T>(path: Path): V | undefined {
+  peek<V = T>(path: Path): V | undefined {
     const bytes = this.#run.txn.peek(this.place.key(path));
     return bytes === undefined ? undefined : (this.codec.decode(bytes, 0, bytes.length) as V);
   }
@@ -214,7 +222,7 @@ export class PlacedTransaction<T extends Value> extends PlacedReader<T> implemen
     return bytes;
   }
 
-  subtree<V extends Value = Value>(path: Path): Transaction<V> {
+  subtree<V = Value>(path: Path): Transaction<V> {
     return new PlacedTransaction<V>(this.#run, this.place.below(path));
   }
 
@@ -240,7 +248,7 @@ export class PlacedTransaction<T extends Value> extends PlacedReader<T> implemen
 }
 
 /** A transaction that the caller ends. @throws {SteleError} `closed` CANCELLED for a signal that is aborted already */
-export function beginTransaction<T extends Value>(beginner: Beginner, options: BeginOptions): Transaction<T> {
+export function beginTransaction<T>(beginner: Beginner, options: BeginOptions): Transaction<T> {
   const { signal } = options;
   checkSignal(signal);
   if (options.once !== undefined && repeated(beginner.store.engine, onceKey(options.once)) !== undefined)
@@ -251,7 +259,7 @@ export function beginTransaction<T extends Value>(beginner: Beginner, options: B
 }
 
 /** Runs `work` until it commits without conflict. */
-export async function transact<T extends Value, R>(
+export async function transact<T, R>(
   beginner: Beginner,
   work: (tx: Transaction<T>) => R | Promise<R>,
   options: TransactOptions,
@@ -280,7 +288,7 @@ export async function transact<T extends Value, R>(
 }
 
 /** The blocking twin of {@link transact}: `work` must not be async. */
-export function transactSync<T extends Value, R>(beginner: Beginner, work: (tx: Transaction<T>) => R, options: TransactOptions): R {
+export function transactSync<T, R>(beginner: Beginner, work: (tx: Transaction<T>) => R, options: TransactOptions): R {
   const { clock } = beginner.store.host;
   const { engine } = beginner.store;
   const loop = new Loop(options, clock.monotonicMs());

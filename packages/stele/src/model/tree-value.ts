@@ -76,9 +76,9 @@ function isSequence(children: Node['children']): boolean {
  *
  * @throws {SteleError} `invalid` VALUE_INVALID naming the place: undefined members, cycles, more than 64 levels; PATH_INVALID for a member's name
  */
-export function flattenTree(tree: Value): Leaf[] {
+export function flattenTree(tree: Value | object): Leaf[] {
   const leaves: Leaf[] = [];
-  flattenInto(tree, [], [], leaves);
+  flattenInto(tree as Value, [], [], leaves);
   return leaves;
 }
 

@@ -25,19 +25,25 @@ export interface CommitStamp {
 /** A path to write at: may hold one commit stamp. */
 export type WritePath = string | readonly (Segment | CommitStamp)[];
 
+/**
+ * What a handle takes: one with a type of its own that type, any other whatever can be stored. (An interface has no index signature, so
+ * asking for a `Value` would refuse most of a program's own types; what cannot be stored is refused when it is written.)
+ */
+export type Input<T> = [Value] extends [T] ? Value | object : T;
+
 /** Milliseconds since the epoch, or a Date. */
 export type Instant = number | Date;
 
 // ---- what reads give
 
-export interface Entry<T extends Value = Value> {
+export interface Entry<T = Value> {
   readonly value: T;
   /** The commit that wrote it. In a transaction, 0 for what the transaction itself wrote. */
   readonly version: number;
   readonly expiresAt: Date | undefined;
 }
 
-export interface Row<T extends Value = Value> {
+export interface Row<T = Value> {
   /** Relative to the handle that was asked. */
   readonly path: Segment[];
   readonly value: T;
@@ -52,7 +58,7 @@ export interface Spot {
 }
 
 /** A row of a tree that may have children without a value of its own. */
-export interface Match<T extends Value = Value> {
+export interface Match<T = Value> {
   readonly path: Segment[];
   readonly value: T | undefined;
   readonly version: number;
@@ -97,12 +103,12 @@ export interface TreeOptions {
 }
 
 /** What every view of the data answers. */
-export interface Reading<T extends Value = Value> {
+export interface Reading<T = Value> {
   /** Cost: one probe of the hash index or one descent, and the decoding of the value. Bytes are copies the caller owns. */
-  get<V extends Value = T>(path: Path): V | undefined;
-  getMany<V extends Value = T>(paths: readonly Path[]): (V | undefined)[];
+  get<V = T>(path: Path): V | undefined;
+  getMany<V = T>(paths: readonly Path[]): (V | undefined)[];
   has(path: Path): boolean;
-  entry<V extends Value = T>(path: Path): Entry<V> | undefined;
+  entry<V = T>(path: Path): Entry<V> | undefined;
   kind(path: Path): Kind;
   /** Bytes `[offset, offset + length)` of a stored text (as UTF-8) or of stored bytes; shorter at the end. */
   readValue(path: Path, range?: { readonly offset?: number; readonly length?: number }): Uint8Array | undefined;
@@ -111,16 +117,16 @@ export interface Reading<T extends Value = Value> {
   /** One level, in order. Cost: one descent a child, whatever lies below it. */
   children(path?: Path, options?: ChildrenOptions): Rows<Segment>;
   scan(options: ScanOptions & { readonly values: false }): Rows<Spot>;
-  scan<V extends Value = T>(options?: ScanOptions): Rows<Row<V>>;
+  scan<V = T>(options?: ScanOptions): Rows<Row<V>>;
   /** Exact. O(log n) on the newest state. */
   count(range?: Path | Bounds): number;
-  first<V extends Value = T>(prefix?: Path): Row<V> | undefined;
-  last<V extends Value = T>(prefix?: Path): Row<V> | undefined;
+  first<V = T>(prefix?: Path): Row<V> | undefined;
+  last<V = T>(prefix?: Path): Row<V> | undefined;
   /** The n-th row from 0. */
-  nth<V extends Value = T>(prefix: Path, n: number): Row<V> | undefined;
+  nth<V = T>(prefix: Path, n: number): Row<V> | undefined;
   /** As `get`; a page that is not in memory is read without blocking the thread. */
-  getAsync<V extends Value = T>(path: Path): Promise<V | undefined>;
-  getManyAsync<V extends Value = T>(paths: readonly Path[]): Promise<(V | undefined)[]>;
+  getAsync<V = T>(path: Path): Promise<V | undefined>;
+  getManyAsync<V = T>(paths: readonly Path[]): Promise<(V | undefined)[]>;
   /** Brings pages into memory without blocking. Resolves with the number of values it met. */
   prefetch(what: readonly Path[] | { readonly prefix: Path }, options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
@@ -163,7 +169,7 @@ export type BatchOperation =
   | {
       readonly type: 'put';
       readonly path: WritePath;
-      readonly value: Value;
+      readonly value: Value | object;
       readonly ttl?: number;
       readonly expiresAt?: Instant;
       readonly ifVersion?: number;
@@ -186,17 +192,17 @@ export interface BeginOptions extends CommitOptions {
 }
 
 /** Both forms of each writing call. */
-export interface Writing<T extends Value = Value> {
-  put(path: WritePath, value: T, options?: PutOptions): Promise<Commit>;
-  putSync(path: WritePath, value: T, options?: PutOptions): Commit;
+export interface Writing<T = Value> {
+  put(path: WritePath, value: Input<T>, options?: PutOptions): Promise<Commit>;
+  putSync(path: WritePath, value: Input<T>, options?: PutOptions): Commit;
   /** Deleting what is not there writes nothing: `changed` is 0. */
   delete(path: Path, options?: DeleteOptions): Promise<Commit>;
   deleteSync(path: Path, options?: DeleteOptions): Commit;
   /** The value at the path and all below. Atomic at any size. */
   deleteTree(path?: Path, options?: CommitOptions): Promise<Commit>;
   deleteTreeSync(path?: Path, options?: CommitOptions): Commit;
-  putTree(path: Path, tree: Value, options?: PutTreeOptions): Promise<Commit>;
-  putTreeSync(path: Path, tree: Value, options?: PutTreeOptions): Commit;
+  putTree(path: Path, tree: Value | object, options?: PutTreeOptions): Promise<Commit>;
+  putTreeSync(path: Path, tree: Value | object, options?: PutTreeOptions): Commit;
   /** Adds to a number; missing counts as 0; whole numbers beyond the safe range become bigint. Keeps the entry's expiry. */
   increment(path: Path, delta?: number | bigint, options?: CommitOptions): Promise<number | bigint>;
   incrementSync(path: Path, delta?: number | bigint, options?: CommitOptions): number | bigint;
@@ -213,23 +219,31 @@ export interface Writing<T extends Value = Value> {
   beginSync(options?: BeginOptions): Transaction<T>;
 }
 
-export interface Transaction<T extends Value = Value> extends Reading<T>, AsyncDisposable, Disposable {
+export interface Transaction<T = Value> extends Reading<T>, AsyncDisposable, Disposable {
   /** The newest commit it sees. */
   readonly version: number;
   /** Recorded time of its view: the only clock a procedure needs. */
   readonly time: Date;
   /** Resolves with the commit when it was made and has reached its level; rejects when it was not. */
   readonly committed: Promise<Commit>;
-  put(path: WritePath, value: T, options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number }): void;
+  put(
+    path: WritePath,
+    value: Input<T>,
+    options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number },
+  ): void;
   delete(path: Path, options?: { readonly ifVersion?: number }): void;
   deleteTree(path?: Path): void;
-  putTree(path: Path, tree: Value, options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant }): void;
+  putTree(
+    path: Path,
+    tree: Value | object,
+    options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant },
+  ): void;
   increment(path: Path, delta?: number | bigint): number | bigint;
   /** Reads without joining the read set. */
-  peek<V extends Value = T>(path: Path): V | undefined;
+  peek<V = T>(path: Path): V | undefined;
   /** `n` random bytes of the host. */
   random(n: number): Uint8Array;
-  subtree<V extends Value = Value>(path: Path): Transaction<V>;
+  subtree<V = Value>(path: Path): Transaction<V>;
   /** Of a transaction made by `begin`; inside `transact` it is the caller who commits. */
   commit(): Promise<Commit>;
   commitSync(): Commit;
@@ -240,27 +254,27 @@ export interface Transaction<T extends Value = Value> extends Reading<T>, AsyncD
 // ---- time
 
 /** A read view (version, time), fixed when opened; holds history until it is closed. */
-export interface Snapshot<T extends Value = Value> extends Reading<T>, Disposable {
+export interface Snapshot<T = Value> extends Reading<T>, Disposable {
   readonly version: number;
   /** The time at which expiry is judged. */
   readonly time: Date;
   /** With `skipExpired`: prefixes not kept at this view, left out of every answer. */
   readonly skipped: readonly Segment[][];
-  subtree<V extends Value = T>(path: Path): SnapshotSubtree<V>;
-  history<V extends Value = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>>;
+  subtree<V = T>(path: Path): SnapshotSubtree<V>;
+  history<V = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>>;
   /** From this view to `other`, in path order: paths whose values differ. */
   diff(other: Snapshot, options?: { readonly prefix?: Path }): Rows<Difference>;
   close(): void;
 }
 
-export interface SnapshotSubtree<T extends Value = Value> extends Snapshot<T> {
+export interface SnapshotSubtree<T = Value> extends Snapshot<T> {
   readonly path: Segment[];
   /** As it was at the view. */
   readonly policy: Policy;
-  lookup<V extends Value = T>(index: string, ...key: IndexKey): Rows<Match<V>>;
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>>;
 }
 
-export interface HistoryEntry<T extends Value = Value> {
+export interface HistoryEntry<T = Value> {
   /** undefined = deleted, or ended by its expiry. */
   readonly value: T | undefined;
   readonly version: number;
@@ -324,21 +338,21 @@ export interface Identity {
 export type Capability = 'read' | 'write' | 'admin';
 
 /** What a program may do with any part of the data: the type to write against. */
-export interface Bucket<T extends Value = Value> extends Reading<T>, Writing<T> {
+export interface Bucket<T = Value> extends Reading<T>, Writing<T> {
   readonly version: number;
   readonly durableVersion: number;
   as(identity: Identity): Bucket<T>;
   snapshot(): Snapshot<T>;
   asOf(when: number | Date | { readonly asserted: Instant }, options?: { readonly skipExpired?: boolean }): Snapshot<T>;
-  history<V extends Value = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>>;
+  history<V = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>>;
   changes(options?: ChangesOptions): AsyncIterableIterator<Change>;
   /** Called after the commit's promise, in commit order, at the level the commit asked for. */
   watch(prefix: Path, listener: (change: Change) => void): Disposable;
   /** With a policy: declares it, blocking, in a commit of its own; no commit when it is what holds already. */
-  subtree<V extends Value = Value>(path: Path, policy?: Policy): Subtree<V>;
+  subtree<V = Value>(path: Path, policy?: Policy): Subtree<V>;
 }
 
-export interface Subtree<T extends Value = Value> extends Bucket<T> {
+export interface Subtree<T = Value> extends Bucket<T> {
   readonly path: Segment[];
   /** Effective here: declared here and inherited. */
   readonly policy: Policy;
@@ -346,7 +360,7 @@ export interface Subtree<T extends Value = Value> extends Bucket<T> {
   snapshot(): SnapshotSubtree<T>;
   asOf(when: number | Date | { readonly asserted: Instant }, options?: { readonly skipExpired?: boolean }): SnapshotSubtree<T>;
   /** Rows whose indexed fields have these values, in path order below them. @throws {SteleError} `invalid` INDEX_MISSING */
-  lookup<V extends Value = T>(index: string, ...key: IndexKey): Rows<Match<V>>;
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>>;
   /** Builds a declared index anew from the data. */
   rebuildIndex(index: string): Promise<{ readonly entries: number }>;
 }

@@ -23,6 +23,7 @@ import type {
   BeginOptions,
   CommitOptions,
   DeleteOptions,
+  Input,
   PutOptions,
   PutTreeOptions,
   Transaction,
@@ -42,7 +43,7 @@ import {
   TRANSACT_OPTIONS,
 } from './write-options.ts';
 
-export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> implements Writing<T> {
+export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing<T> {
   /** @internal */
   readonly store: Store;
   /** @internal */
@@ -67,7 +68,7 @@ export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> impl
     return heldView(this.store.engine);
   }
 
-  put(path: WritePath, value: T, options?: PutOptions): Promise<Commit> {
+  put(path: WritePath, value: Input<T>, options?: PutOptions): Promise<Commit> {
     try {
       if (options === undefined && this.#isPlain(path)) {
         const { store, place } = this;
@@ -75,7 +76,7 @@ export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> impl
         const keyBytes = place.encode(path as Path);
         const { book } = store;
         if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
-          const bytes = encoder.encode(value);
+          const bytes = encoder.encode(value as Value);
           return store.engine.put(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
         }
       }
@@ -85,14 +86,14 @@ export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> impl
     }
   }
 
-  putSync(path: WritePath, value: T, options?: PutOptions): Commit {
+  putSync(path: WritePath, value: Input<T>, options?: PutOptions): Commit {
     if (options === undefined && this.#isPlain(path)) {
       const { store, place } = this;
       const { encoder } = store.codec;
       const keyBytes = place.encode(path as Path);
       const { book } = store;
       if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
-        const bytes = encoder.encode(value);
+        const bytes = encoder.encode(value as Value);
         return store.engine.putSync(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
       }
     }
@@ -104,9 +105,9 @@ export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> impl
     return this.#isAnybody && (typeof path === 'string' || !isStamped(path));
   }
 
-  #putDraft(path: WritePath, value: T, options: PutOptions | undefined): Draft {
+  #putDraft(path: WritePath, value: Input<T>, options: PutOptions | undefined): Draft {
     const draft = this.#draft(checked(options, PUT_OPTIONS));
-    draft.put(path, value, lifetimeOf(options), options?.ifVersion);
+    draft.put(path, value as Value, lifetimeOf(options), options?.ifVersion);
     return draft;
   }
 
@@ -139,15 +140,15 @@ export abstract class PlacedWriter<T extends Value> extends PlacedReader<T> impl
     return draft;
   }
 
-  putTree(path: Path, tree: Value, options?: PutTreeOptions): Promise<Commit> {
+  putTree(path: Path, tree: Value | object, options?: PutTreeOptions): Promise<Commit> {
     return this.#write(() => this.#putTreeDraft(path, tree, options));
   }
 
-  putTreeSync(path: Path, tree: Value, options?: PutTreeOptions): Commit {
+  putTreeSync(path: Path, tree: Value | object, options?: PutTreeOptions): Commit {
     return this.#committedSync(this.#putTreeDraft(path, tree, options));
   }
 
-  #putTreeDraft(path: Path, tree: Value, options: PutTreeOptions | undefined): Draft {
+  #putTreeDraft(path: Path, tree: Value | object, options: PutTreeOptions | undefined): Draft {
     const draft = this.#draft(checked(options, PUT_TREE_OPTIONS));
     draft.putTree(path, tree, lifetimeOf(options), options?.merge === true);
     return draft;

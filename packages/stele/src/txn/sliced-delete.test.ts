@@ -76,3 +76,29 @@ test('a write that comes while slices are applied finishes them first, and comes
   txn.abort();
   await db.close();
 });
+
+test('several ranges go in one commit, in slices, and what lies between stays', async () => {
+  const db = await openEngine({ host: memoryHost(), durability: 'async' });
+  const key = (text: string): Uint8Array => new TextEncoder().encode(`\x02${text}`);
+  const put = (name: string, count: number): Promise<unknown> =>
+    db.batch(Array.from({ length: count }, (_, at) => ({ type: 'put' as const, key: key(`${name}${at}`), value: key('v') })));
+  for (const name of ['a', 'b', 'c', 'd']) await put(name, 700);
+  const { version } = db;
+  const commit = await db.deleteRanges([
+    { start: key('c'), end: key('d') },
+    { start: key('a'), end: key('b') },
+  ]);
+  assert.equal(commit.changed, 1400);
+  assert.equal(db.version, version + 1);
+  assert.equal(db.count({ start: key('a'), end: key('e') }), 1400);
+  assert.equal(db.count({ start: key('b'), end: key('c') }), 700);
+  await assert.rejects(
+    db.deleteRanges([
+      { start: key('b'), end: key('d') },
+      { start: key('c'), end: key('e') },
+    ]),
+    { code: 'RANGE_INVALID' },
+  );
+  assert.equal(db.version, version + 1);
+  await db.close();
+});

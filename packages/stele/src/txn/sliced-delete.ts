@@ -1,7 +1,7 @@
 /**
- * Deleting a range of any size: one commit, logged as its effects in parts, applied in slices.
+ * Deleting ranges of any size: one commit, logged as its effects in parts, applied in slices.
  *
- * Two walks over the live keys of the range, in key order: the first writes the parts, the second changes the tree. Between
+ * Two walks over the live keys of the ranges, in key order: the first writes the parts, the second changes the tree. Between
  * two steps others get their turn. Readers stay at the commit before until the last effect is in, then *applied* moves once
  * (spec/invariants.md rule 11). Whoever wants to write first finishes the rest, blocking.
  *
@@ -37,8 +37,8 @@ export interface SlicedDeleteParts {
   readonly room: Room;
   readonly applier: Applier;
   readonly encoder: Encoder;
-  readonly start: Uint8Array;
-  readonly end: Uint8Array;
+  /** In key order, without overlap. */
+  readonly ranges: readonly { readonly start: Uint8Array; readonly end: Uint8Array }[];
   readonly timeMs: number;
   readonly options: CommitOptions | undefined;
   /** Called at the moment the commit is applied, or found to change nothing: its promise takes its place among the others. */
@@ -51,6 +51,8 @@ export class SlicedDelete {
   readonly #old = new Superseded();
   readonly #key = new Uint8Array(KEY_BYTES_MAX);
   #keyBytes = 0;
+  /** Index of the range the walk is in. */
+  #range = 0;
   readonly #commit: number;
   /** Ordinal of an effect to index of the version it carried. */
   readonly #carried = new Map<number, number>();
@@ -201,14 +203,24 @@ export class SlicedDelete {
     if (failure !== undefined) throw failure;
   }
 
-  /** To the first live key of the range behind `after` (undefined: from its start), with its entry inspected; false at the end. */
+  /** To the first live key of the ranges behind `after` (undefined: from the start), with its entry inspected; false at the end. */
   #walk(after: Uint8Array | undefined): boolean {
-    const { core, start, end, timeMs } = this.#p;
+    const { ranges } = this.#p;
+    if (after === undefined) this.#range = 0;
+    // The least key behind a key is the key and a zero byte.
+    let from = after === undefined ? ranges[0]!.start : new Uint8Array(this.#keyBytes + 1);
+    if (after !== undefined) from.set(after.subarray(0, this.#keyBytes));
+    while (!this.#walkWithin(from, ranges[this.#range]!.end)) {
+      if (++this.#range === ranges.length) return false;
+      from = ranges[this.#range]!.start;
+    }
+    return true;
+  }
+
+  #walkWithin(from: Uint8Array, end: Uint8Array): boolean {
+    const { core, timeMs } = this.#p;
     const cursor = core.tree.cursor();
     cursor.setOptions({ skipDead: true });
-    // The least key behind a key is the key and a zero byte.
-    const from = after === undefined ? start : new Uint8Array(this.#keyBytes + 1);
-    if (after !== undefined) from.set(this.#key.subarray(0, this.#keyBytes));
     for (let moved = cursor.seek(from, from.length); ; moved = cursor.next()) {
       while (moved === MISS) {
         core.missTree();

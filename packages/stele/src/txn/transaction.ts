@@ -38,9 +38,12 @@ export class EngineTransaction extends SightReader implements Transaction {
   /** The conflict this transaction met, if any: what `transact` runs again for. */
   conflict: SteleError | undefined;
 
-  constructor(core: Core, committer: Committer) {
+  readonly #isUnbounded: boolean;
+
+  constructor(core: Core, committer: Committer, isUnbounded = false) {
     super(core);
     this.#committer = committer;
+    this.#isUnbounded = isUnbounded;
     this.view = new PinnedView(core, core.applied, core.nowMs(), undefined, false);
     core.window.begin(core.applied);
   }
@@ -172,6 +175,10 @@ export class EngineTransaction extends SightReader implements Transaction {
   }
 
   #write(effect: WriteEffect): void {
+    if (this.#isUnbounded) {
+      this.writes.set(effect);
+      return;
+    }
     if (this.writes.sizeWith(effect) > BATCH_OPERATIONS_MAX)
       throw new SteleError('invalid', 'BATCH_TOO_LARGE', `the transaction writes more than ${BATCH_OPERATIONS_MAX} keys`);
     if (this.writes.bytesWith(effect) > BATCH_BYTES_MAX)

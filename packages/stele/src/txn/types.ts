@@ -234,11 +234,14 @@ export interface Engine extends Reader, AsyncDisposable {
   deleteSync(key: Uint8Array, options?: WriteOptions): Commit;
   /** Atomic at any size, applied in slices. */
   deleteRange(start: Uint8Array, end: Uint8Array, options?: CommitOptions): Promise<Commit>;
+  /** As deleteRange, several ranges apart from each other in one commit. */
+  deleteRanges(ranges: readonly Required<KeyRange>[], options?: CommitOptions): Promise<Commit>;
   batch(operations: readonly Operation[], options?: CommitOptions): Promise<Commit>;
   batchSync(operations: readonly Operation[], options?: CommitOptions): Commit;
   /** Runs `work` and commits; on conflict runs it again, up to `retries` times (default 10). `work` may be async. */
   transact<T>(work: (txn: Transaction) => T | Promise<T>, options?: CommitOptions & { retries?: number }): Promise<T>;
-  begin(): Transaction;
+  /** `unbounded`: may write more than 100,000 keys or 64 MiB. */
+  begin(options?: { readonly unbounded?: boolean }): Transaction;
   /** Number and earliest time of the commit that the next write of this turn makes. Finishes a large delete that is under way. */
   prepare(): { version: number; timeMs: number };
 

@@ -9,6 +9,7 @@
  * Specification: spec/transactions.md, "Commits", "Durability".
  */
 
+import { compareBytes } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
 import type { Applier } from './applier.ts';
 import { checkBounds, collectBatch } from './batch.ts';
@@ -22,7 +23,7 @@ import { Receipt } from './receipt.ts';
 import type { Room } from './room.ts';
 import { SlicedDelete, type SlicedDeleteParts } from './sliced-delete.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
-import type { Commit, CommitOptions, Durability, Operation, Transaction, WriteOptions } from './types.ts';
+import type { Commit, CommitOptions, Durability, KeyRange, Operation, Transaction, WriteOptions } from './types.ts';
 import { type Applied, Writer } from './writer.ts';
 
 const PENDING_BYTES_MAX = 1024 * 1024;
@@ -97,22 +98,33 @@ export abstract class WritingEngine extends NewestReader implements Committer {
   }
 
   deleteRange(start: Uint8Array, end: Uint8Array, options?: CommitOptions): Promise<Commit> {
+    return this.deleteRanges([{ start, end }], options);
+  }
+
+  deleteRanges(ranges: readonly Required<KeyRange>[], options?: CommitOptions): Promise<Commit> {
     try {
       this.core.assertWritable();
       checkCommitOptions(options);
-      checkBounds(start, end);
       const { core } = this;
+      const own = checkedRanges(ranges);
       const timeMs = core.nowMs();
-      const count = liveIn(core, { start, end });
-      if (count > SLICED_FROM) return this.#deleteInSlices(start.slice(), end.slice(), options, timeMs, count);
-      const effects = this.#applier.liveKeys(start, end, timeMs).map((key) => ({ key, value: undefined, expiresAt: 0, ttlMs: undefined }));
+      let count = 0;
+      for (const range of own) count += liveIn(core, range);
+      if (count > SLICED_FROM) return this.#deleteInSlices(own, options, timeMs, count);
+      const keys = own.flatMap(({ start, end }) => this.#applier.liveKeys(start, end, timeMs));
+      const effects = keys.map((key) => ({ key, value: undefined, expiresAt: 0, ttlMs: undefined }));
       return this.#promise(this.#writer.effects(effects, options, timeMs), options?.durability);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #deleteInSlices(start: Uint8Array, end: Uint8Array, options: CommitOptions | undefined, timeMs: number, count: number): Promise<Commit> {
+  #deleteInSlices(
+    ranges: readonly Required<KeyRange>[],
+    options: CommitOptions | undefined,
+    timeMs: number,
+    count: number,
+  ): Promise<Commit> {
     const { core } = this;
     this.#room.forWrites(count, 0);
     const encoder = new Encoder(core, this.#applier);
@@ -128,7 +140,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
         );
       this.#committed();
     };
-    return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, start, end, timeMs, options, onApplied }).run();
+    return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, ranges, timeMs, options, onApplied }).run();
   }
 
   #promise(applied: Applied, durability: Durability | undefined): Promise<Commit> {
@@ -190,15 +202,15 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     return { version: this.core.applied + 1, timeMs: this.core.nowMs() };
   }
 
-  begin(): Transaction {
-    return this.#begin();
+  begin(options?: { readonly unbounded?: boolean }): Transaction {
+    return this.#begin(options?.unbounded === true);
   }
 
-  #begin(): EngineTransaction {
+  #begin(isUnbounded = false): EngineTransaction {
     this.core.assertReadable();
     this.core.sliced?.finish();
     if (this.core.status === 'failed') throw this.core.group.failure!;
-    return new EngineTransaction(this.core, this);
+    return new EngineTransaction(this.core, this, isUnbounded);
   }
 
   async transact<T>(work: (txn: Transaction) => T | Promise<T>, options: CommitOptions & { retries?: number } = {}): Promise<T> {
@@ -263,6 +275,20 @@ function receiptOf({ version, timeMs, checksum, changed }: Applied): Receipt {
 /** The strongest of database and call wins. */
 function strongest(a: Durability, b: Durability | undefined): Durability {
   return b === undefined || STRENGTH[a] >= STRENGTH[b] ? a : b;
+}
+
+/** Copies, in key order. @throws {SteleError} `invalid` RANGE_INVALID for what is no range, and for ranges that overlap */
+function checkedRanges(ranges: readonly Required<KeyRange>[]): Required<KeyRange>[] {
+  for (const { start, end } of ranges) checkBounds(start, end);
+  const own = ranges.map(({ start, end }) => ({ start: start.slice(), end: end.slice() }));
+  own.sort((a, b) => compareBytes(a.start, 0, a.start.length, b.start, 0, b.start.length));
+  for (let at = 1; at < own.length; at++) {
+    const before = own[at - 1]!.end;
+    const { start } = own[at]!;
+    if (compareBytes(before, 0, before.length, start, 0, start.length) > 0)
+      throw new SteleError('invalid', 'RANGE_INVALID', `ranges ${at - 1} and ${at} overlap, expected ranges apart from each other`);
+  }
+  return own;
 }
 
 /** `put` without a value must not become a delete. */

@@ -146,6 +146,13 @@ export class FakeEngine extends FakeReader implements Engine {
     return { version: this.version + 1, timeMs: this.now() };
   }
 
+  async deleteRanges(ranges: readonly Required<KeyRange>[], options?: CommitOptions): Promise<Commit> {
+    return this.batchSync(
+      ranges.map((range) => ({ type: 'deleteRange', ...range })),
+      options,
+    );
+  }
+
   begin(): Transaction {
     return new FakeTransaction(this);
   }

@@ -40,7 +40,7 @@ type TimedReader = VersionedReader & { readonly timeMs: number };
  *
  * @throws {SteleError} `invalid` INDEX_MISSING, INDEX_NOT_READY, INDEX_KEY_INVALID, from the call and from each iteration
  */
-export function lookupRows<V extends Value>(store: Store, place: Place, name: string, key: IndexKey, hold: () => Held): Rows<Match<V>> {
+export function lookupRows<V>(store: Store, place: Place, name: string, key: IndexKey, hold: () => Held): Rows<Match<V>> {
   const held = hold();
   try {
     lookupRange(store, place, name, key, held.reader);
@@ -50,7 +50,7 @@ export function lookupRows<V extends Value>(store: Store, place: Place, name: st
   return rowsOf<Match<V>>(() => new LookupIterator<V>(store, place, name, key, hold()));
 }
 
-class LookupIterator<V extends Value> implements Iterator<Match<V>, undefined> {
+class LookupIterator<V> implements Iterator<Match<V>, undefined> {
   readonly #held: Held;
   readonly #codec: Codec;
   readonly #prefix: Uint8Array;
