@@ -17,6 +17,7 @@
 
 import { compareBytes } from '../base/bytes.ts';
 import { invariant, type SteleError } from '../base/errors.ts';
+import type { Cursor } from '../tree/cursor.ts';
 import { commitAt, ENTRY_EXPIRES, ENTRY_TOMBSTONE, expiresAt, flagsAt } from '../tree/entry.ts';
 import type { Applier } from './applier.ts';
 import type { Core } from './core.ts';
@@ -49,6 +50,8 @@ export class SlicedDelete {
   readonly #p: SlicedDeleteParts;
   readonly #work: Generator<void, void>;
   readonly #old = new Superseded();
+  /** One for all steps: making one costs more than moving it. Each step seeks anew, since the tree changes in between. */
+  readonly #cursor: Cursor;
   readonly #key = new Uint8Array(KEY_BYTES_MAX);
   #keyBytes = 0;
   /** Index of the range the walk is in. */
@@ -72,6 +75,8 @@ export class SlicedDelete {
       this.#reject = reject;
     });
     this.#commit = parts.core.applied + 1;
+    this.#cursor = parts.core.tree.cursor();
+    this.#cursor.setOptions({ skipDead: true });
     this.#work = this.#steps();
     parts.core.sliced = this;
     // What the parts refer to must be there until the tree refers to it.
@@ -219,8 +224,7 @@ export class SlicedDelete {
 
   #walkWithin(from: Uint8Array, end: Uint8Array): boolean {
     const { core, timeMs } = this.#p;
-    const cursor = core.tree.cursor();
-    cursor.setOptions({ skipDead: true });
+    const cursor = this.#cursor;
     for (let moved = cursor.seek(from, from.length); ; moved = cursor.next()) {
       while (moved === MISS) {
         core.missTree();
