@@ -1,6 +1,7 @@
 /** The report: one table of the rows that compare, one of our own, the settings of each engine, and what is not measured yet. */
 
 import type { Circumstances } from './machine.ts';
+import { isOurs } from './ours.ts';
 import type { RivalName } from './rival.ts';
 import { waitingRows } from './rows.ts';
 import { formatFigure, type RowResult } from './runner.ts';
@@ -64,8 +65,8 @@ function further(results: readonly RowResult[]): string[] {
       const names = Object.keys(summary?.figures ?? {}).filter(
         (name) => !['rate', 'rateP99', 'chunkUs', 'chunkUsP99', row.figure].includes(name),
       );
-      if (engine !== 'stele' || summary === undefined || names.length === 0) continue;
-      lines.push(`- \`${row.name}\`: ${names.map((name) => `${name} ${formatFigure(summary.figures[name])}`).join(', ')}`);
+      if (!isOurs(engine) || summary === undefined || names.length === 0) continue;
+      lines.push(`- \`${row.name}\`, ${engine}: ${names.map((name) => `${name} ${formatFigure(summary.figures[name])}`).join(', ')}`);
     }
   }
   return lines;
@@ -91,6 +92,7 @@ export function writeMarkdown(report: Report): string {
       `cache ${at.settings.cacheBytes >> 20} MiB, seed ${at.settings.seed}.`,
     '',
     'A figure is the median chunk; in brackets what 99 of 100 chunks reach. Absolute figures belong to this machine: the ratio counts.',
+    '`stele` is the public surface with paths as text, and what the verdicts judge; `kernel` is the byte interface below it, beside it to show what the surface costs.',
     `The map is a yardstick, not a rival. Verdicts: ${(['goal', 'bar', 'below', 'open'] as const).map((verdict) => `${verdict} ${counts.get(verdict) ?? 0}`).join(', ')}.`,
     '',
     '## Beside others',

@@ -73,7 +73,7 @@ export interface Rival {
 
 export type OpenRival = (options: RivalOptions) => Promise<Rival>;
 
-export const rivalNames = ['stele', 'lmdb', 'sqlite', 'level', 'map'] as const;
+export const rivalNames = ['stele', 'kernel', 'lmdb', 'sqlite', 'level', 'map'] as const;
 export type RivalName = (typeof rivalNames)[number];
 
 /** What a reading thread needs. */
@@ -81,8 +81,9 @@ export type ReadingRival = Pick<Rival, 'get' | 'close'>;
 
 /** In another thread: the reader of what an owner shares. */
 export async function attachRival(name: RivalName, directory: string, shared: unknown): Promise<ReadingRival> {
-  if (name !== 'stele') throw new Error(`${name} shares nothing`);
-  return (await import('./adapters/stele.ts')).attachStele(directory, shared);
+  if (name === 'stele') return (await import('./adapters/stele.ts')).attachStele(shared);
+  if (name === 'kernel') return (await import('./adapters/kernel.ts')).attachKernel(directory, shared);
+  throw new Error(`${name} shares nothing`);
 }
 
 /** Loads only the adapter that is asked for: each engine lives in a process of its own. */
@@ -90,6 +91,8 @@ export async function loadRival(name: RivalName): Promise<OpenRival> {
   switch (name) {
     case 'stele':
       return (await import('./adapters/stele.ts')).openStele;
+    case 'kernel':
+      return (await import('./adapters/kernel.ts')).openKernel;
     case 'lmdb':
       return (await import('./adapters/lmdb.ts')).openLmdb;
     case 'sqlite':

@@ -83,9 +83,12 @@ export interface Row {
   readonly prepare: (bench: Bench) => Promise<Round>;
 }
 
-export const everyEngine: readonly RivalName[] = ['stele', 'lmdb', 'sqlite', 'level', 'map'];
-export const onDisk: readonly RivalName[] = ['stele', 'lmdb', 'sqlite', 'level'];
-export const oursOnly: readonly RivalName[] = ['stele'];
+export const everyEngine: readonly RivalName[] = ['stele', 'kernel', 'lmdb', 'sqlite', 'level', 'map'];
+export const onDisk: readonly RivalName[] = everyEngine.filter((name) => name !== 'map');
+/** The public surface, which is judged, and the byte interface below it. */
+export const oursOnly: readonly RivalName[] = ['stele', 'kernel'];
+/** What only the public surface has. */
+export const surfaceOnly: readonly RivalName[] = ['stele'];
 
 export const noTarget: Target = { text: '', checks: [] };
 

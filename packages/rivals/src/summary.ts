@@ -7,6 +7,7 @@
  */
 
 import { median, quantile } from './measure.ts';
+import { isOurs } from './ours.ts';
 import type { RivalName } from './rival.ts';
 import type { Check, RoundResult, Row } from './row.ts';
 
@@ -41,12 +42,12 @@ export type Verdict = 'goal' | 'bar' | 'below' | 'open';
 
 type Figures = ReadonlyMap<RivalName, Readonly<Record<string, number>>>;
 
-/** The best figure of the rivals: all engines but ours and the map. */
+/** The best figure of the rivals: all engines but ours (both columns) and the map. */
 export function bestRival(row: Row, figures: Figures, figure = row.figure): { engine: RivalName; value: number } | undefined {
   let found: { engine: RivalName; value: number } | undefined;
   for (const [engine, values] of figures) {
     const value = values[figure];
-    if (engine === 'stele' || engine === 'map' || value === undefined || Number.isNaN(value)) continue;
+    if (isOurs(engine) || engine === 'map' || value === undefined || Number.isNaN(value)) continue;
     if (found === undefined || (row.better === 'more' ? value > found.value : value < found.value)) found = { engine, value };
   }
   return found;

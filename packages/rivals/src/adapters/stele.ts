@@ -1,134 +1,113 @@
 /**
- * Stele through its byte interface, as a layer above would drive it.
+ * Stele as its users have it: `open(directory)`, paths as text, values as text.
  *
- * A key is the keyspace byte 0x02 and the key's text, written by a charCodeAt loop into a buffer that is used again: the engine
- * keeps no reference to a key or value once the call returned. Values come out through `read` and a decoder that makes the
- * string from the page itself. Single writes use the blocking form, many in flight the promises.
+ * The path is the rival's key as it stands, `users/000123456/name`: three segments of 20 characters together. Single writes use the
+ * blocking form, many in flight the promises. Bytes come out of `readValue`, the surface's way to the stored bytes of a text.
  */
 
-import { posixHost, type SharedHandle } from 'stele';
-import { attachEngine, type Engine, openEngine } from 'stele/kernel';
+import { attach, type Database, open, type Reading, type SharedHandle } from 'stele';
 import { fileBytes, writtenBytes } from '../directory.ts';
-import type { ReadingRival, Rival, RivalOptions } from '../rival.ts';
-import { decodeText, keyBytesOf, writeText } from '../text.ts';
+import { engineOptions, type OurRival, type OurView, settingsOf } from '../ours.ts';
+import type { ReadingRival, RivalOptions } from '../rival.ts';
 
-export interface SteleRival extends Rival {
-  readonly engine: Engine;
-  /** Bytes of log records on disk; preallocated rest not counted. */
-  logBytes(): number;
+export interface SteleRival extends OurRival {
+  readonly database: Database;
 }
 
-/** Buffers of exact length that are used again, for calls that take a whole array. */
-function exactBuffers(lead: number): (text: string) => Uint8Array {
-  const byLength: Uint8Array[] = [];
-  return (text) => {
-    const length = lead + text.length;
-    let buffer = byLength[length];
-    if (buffer === undefined) {
-      buffer = new Uint8Array(length);
-      if (lead === 1) buffer[0] = 2;
-      byLength[length] = buffer;
-    }
-    writeText(text, buffer, lead);
-    return buffer;
+/** Characters of a path as its text. */
+function pathCharacters(path: readonly unknown[]): number {
+  let characters = path.length - 1;
+  for (let i = 0; i < path.length; i++) characters += (path[i] as string).length;
+  return characters;
+}
+
+function viewOf(reading: Reading<string>, close: () => void): OurView {
+  return {
+    get: (key) => reading.get(key),
+    count: () => {
+      let count = 0;
+      for (const _row of reading.scan()) count++;
+      return count;
+    },
+    scanValues: () => {
+      let characters = 0;
+      for (const { value } of reading.scan()) characters += value.length;
+      return characters;
+    },
+    close,
   };
 }
 
 export async function openStele(options: RivalOptions): Promise<SteleRival> {
-  const host = posixHost(options.directory);
-  const engine = await openEngine({
-    host,
-    durability: options.durability,
-    cacheMemory: options.cacheBytes,
-    ...(options.readOnly === true ? { readOnly: true } : {}),
-    ...(options.historyMs === undefined ? {} : { historyRetention: options.historyMs }),
-  });
-  const lookup = new Uint8Array(1200);
-  lookup[0] = 2;
-  const keyOf = exactBuffers(1);
-  const textOf = exactBuffers(0);
-  const manyKeys: Uint8Array[][] = [];
-  const userSpace = { start: Uint8Array.of(2), end: Uint8Array.of(3) };
-  const own = new TextEncoder();
-
+  const database = await open(options.directory, engineOptions(options));
+  const db = database.subtree<string>([]);
   return {
     name: 'stele',
-    settings: `durability ${options.durability}, cacheMemory ${options.cacheBytes >> 20} MiB, history ${options.historyMs ?? 'for ever'}`,
-    share: () => engine.share(),
-    engine,
-    get: (key) => engine.read(lookup, writeText(key, lookup, 1), decodeText),
-    getBytes: (key) => engine.get(keyOf(key)),
-    getMany: (keys) => {
-      let buffers = manyKeys[keys.length];
-      if (buffers === undefined) manyKeys[keys.length] = buffers = keys.map(() => new Uint8Array(0));
-      for (let i = 0; i < keys.length; i++) {
-        const text = keys[i]!;
-        if (buffers[i]!.length === text.length + 1) writeText(text, buffers[i]!, 1);
-        else buffers[i] = keyBytesOf(text);
-      }
-      return engine.readMany(buffers, decodeText);
-    },
-    has: (key) => engine.has(keyOf(key)),
-    put: (key, value) => void engine.putSync(keyOf(key), textOf(value)),
-    putTogether: (key, value) => engine.put(keyOf(key), textOf(value)),
-    remove: (key) => void engine.deleteSync(keyOf(key)),
+    settings: settingsOf(options),
+    database,
+    share: () => database.share(),
+    get: (key) => db.get(key),
+    getBytes: (key) => db.readValue(key),
+    getMany: (keys) => db.getMany(keys),
+    has: (key) => db.has(key),
+    put: (key, value) => void db.putSync(key, value),
+    putTogether: (key, value) => db.put(key, value),
+    remove: (key) => void db.deleteSync(key),
     batch: (keys, values) => {
-      const operations = keys.map((key, i) => ({ type: 'put' as const, key: keyBytesOf(key), value: own.encode(values[i]!) }));
-      engine.batchSync(operations);
+      db.batchSync(keys.map((path, i) => ({ type: 'put' as const, path, value: values[i]! })));
       return undefined;
     },
     scan: () => {
       let characters = 0;
-      for (const { key, value } of engine.scan(userSpace)) characters += key.length - 1 + value.length;
+      for (const { path, value } of db.scan()) characters += pathCharacters(path) + value.length;
       return characters;
     },
     scanBatch: () => {
       let characters = 0;
-      engine.forEach(userSpace, (key, keyLength, bytes, start, end) => {
-        characters += decodeText(key, 1, keyLength).length + decodeText(bytes, start, end).length;
-      });
+      for (const { path, value } of db.scan()) characters += pathCharacters(path) + value.length;
       return characters;
     },
     range: (start, limit) => {
       let characters = 0;
-      const range = { start: keyBytesOf(start), end: userSpace.end, limit };
-      engine.forEach(range, (key, keyLength, bytes, from, to) => {
-        characters += decodeText(key, 1, keyLength).length + decodeText(bytes, from, to).length;
-      });
+      for (const { path, value } of db.scan({ start, limit })) characters += pathCharacters(path) + value.length;
       return characters;
     },
     snapshot: () => {
-      const view = engine.snapshot();
-      return { get: (key) => view.read(lookup, writeText(key, lookup, 1), decodeText), close: () => view.close() };
+      const view = db.snapshot();
+      return { get: (key) => view.get(key), close: () => view.close() };
     },
-    count: () => engine.count(userSpace),
-    compact: () => engine.compact(),
+    count: () => db.count('users'),
+    compact: () => database.compact(),
     dataBytes: () => fileBytes(options.directory, /^pages\.db$/),
     logBytes: () => writtenBytes(options.directory, /^log-.*\.seg$/),
+    version: () => database.version,
+    now: () => viewOf(db, () => undefined),
+    asOf: (version) => {
+      const view = db.asOf(version);
+      return viewOf(view, () => view.close());
+    },
+    hasFirst: () => db.first('users') !== undefined,
+    removeAll: () => db.deleteTree('users'),
+    sync: () => database.sync(),
+    flush: () => database.flush(),
+    backup: (directory) => database.backup(directory),
+    replayed: () => Number(database.stats()['work']?.['replayed']),
+    bareGets: (keys) => {
+      // A small whole number takes no memory of its own: what is left is the call's.
+      for (let i = 0; i < keys.length; i++) database.putSync(keys[i]!, 1);
+      return (i) => void database.get(keys[i % keys.length]!);
+    },
+    barePuts: (keys, value) => (i) => void db.putSync(keys[i % keys.length]!, value),
     settle: async () => {
-      await engine.sync();
-      await engine.flush();
+      await database.sync();
+      await database.flush();
     },
-    close: async () => {
-      await engine.close();
-      await host.threads.close();
-      host.storage.close();
-    },
+    close: () => database.close(),
   };
 }
 
-/** The reader of a thread: the memory and the files of the owner, whose engine stays open beside it. */
-export function attachStele(directory: string, shared: unknown): ReadingRival {
-  const host = posixHost(directory);
-  const reader = attachEngine(shared as SharedHandle, { host });
-  const lookup = new Uint8Array(1200);
-  lookup[0] = 2;
-  return {
-    get: (key) => reader.read(lookup, writeText(key, lookup, 1), decodeText),
-    close: async () => {
-      reader.close();
-      await host.threads.close();
-      host.storage.close();
-    },
-  };
+/** The reader of a thread: the memory and the files of the owner, whose database stays open beside it. */
+export function attachStele(shared: unknown): ReadingRival {
+  const db = attach(shared as SharedHandle);
+  return { get: (key) => db.get<string>(key), close: async () => db.close() };
 }

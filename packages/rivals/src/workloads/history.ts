@@ -1,31 +1,22 @@
 /** Reads of the past: what an older version costs beside the newest. */
 
-import type { SteleRival } from '../adapters/stele.ts';
 import { drawKeys, keyOf, shuffledIndexes, textOf } from '../data.ts';
 import { inChunks, median, timeMs } from '../measure.ts';
+import { asOurs, type OurView } from '../ours.ts';
 import { atMost, type Bench, ownRow, type Round } from '../row.ts';
-import { decodeText, keyBytesOf } from '../text.ts';
 import { uniform } from './reads.ts';
 import { putOneByOne } from './writes.ts';
 
-const ours = (bench: Bench): SteleRival => bench.rival as SteleRival;
-const userSpace = { start: Uint8Array.of(2), end: Uint8Array.of(3) };
-
-interface Readable {
-  read(key: Uint8Array, keyBytes: number, decode: typeof decodeText): string | undefined;
-  forEach(range: object, visit: (k: Uint8Array, l: number, bytes: Uint8Array, start: number, end: number) => void): number;
-}
-
-function readAll(from: Readable, keys: readonly Uint8Array[]): number {
+function readAll(from: OurView, keys: readonly string[], begin: number, end: number): number {
   let found = 0;
-  for (const key of keys) if (from.read(key, key.length, decodeText) !== undefined) found++;
+  for (let i = begin; i < end; i++) if (from.get(keys[i]!) !== undefined) found++;
   return found;
 }
 
 /** Every second entry gets one newer version; then both the newest state and the state before are read, in turns. */
 async function halfSuperseded(bench: Bench): Promise<Round> {
-  const rival = ours(bench);
-  const before = rival.engine.version;
+  const rival = asOurs(bench.rival);
+  const before = rival.version();
   const order = shuffledIndexes(bench.settings.keys, bench.settings.seed + 61).subarray(0, bench.settings.keys >> 1);
   for (let at = 0; at < order.length; at += 1000) {
     const some = order.subarray(at, at + 1000);
@@ -38,26 +29,22 @@ async function halfSuperseded(bench: Bench): Promise<Round> {
   const draw = uniform(bench, 62);
   const pace = bench.pace(50_000, 500);
   return async () => {
-    const keys = drawKeys(pace.operations, draw).map(keyBytesOf);
-    const then = rival.engine.asOf(before);
-    const rate = async (from: Readable): Promise<number> =>
+    const keys = drawKeys(pace.operations, draw);
+    const then = rival.asOf(before);
+    const now = rival.now();
+    const rate = async (from: OurView): Promise<number> =>
       median(
         await inChunks(pace, (begin, end) => {
-          const found = readAll(from, keys.slice(begin, end));
+          const found = readAll(from, keys, begin, end);
           if (found !== end - begin) throw new Error(`AS OF found ${found} of ${end - begin}`);
         }),
       );
-    const scanRate = async (from: Readable): Promise<number> => {
+    const scanRate = async (from: OurView): Promise<number> => {
       let characters = 0;
-      const ms = await timeMs(() =>
-        from.forEach(userSpace, (_key, _length, bytes, start, end) => void (characters += decodeText(bytes, start, end).length)),
-      );
+      const ms = await timeMs(() => void (characters = from.scanValues()));
       return characters / ms;
     };
-    const figures = {
-      getRatio: (await rate(then)) / (await rate(rival.engine)),
-      scanRatio: (await scanRate(then)) / (await scanRate(rival.engine)),
-    };
+    const figures = { getRatio: (await rate(then)) / (await rate(now)), scanRatio: (await scanRate(then)) / (await scanRate(now)) };
     then.close();
     return { figures };
   };
@@ -65,29 +52,27 @@ async function halfSuperseded(bench: Bench): Promise<Round> {
 
 /** One key with as many versions as there are entries, and one with a single older version. */
 async function deepChain(bench: Bench): Promise<Round> {
-  const rival = (await bench.openAnother('deep')) as SteleRival;
+  const rival = asOurs(await bench.openAnother('deep'));
   const deep = keyOf(1);
   const shallow = keyOf(3);
   rival.put(shallow, textOf(0));
-  const first = rival.engine.version;
+  const first = rival.version();
   rival.put(shallow, textOf(1));
   for (let i = 0; i < bench.settings.keys; i++) {
     rival.put(deep, textOf(i));
     if (i % 10_000 === 9_999) await new Promise(setImmediate);
   }
   await rival.settle();
-  const newest = rival.engine.version;
+  const newest = rival.version();
   const draw = uniform(bench, 63);
-  const deepKey = keyBytesOf(deep);
-  const shallowKey = keyBytesOf(shallow);
   return async () => {
     const versions = Array.from({ length: 200 }, () => Math.min(newest - 1, first + 2 + draw()));
-    const cost = (key: Uint8Array, at: readonly number[]): number => {
+    const cost = (key: string, at: readonly number[]): number => {
       const times: number[] = [];
       for (const version of at) {
-        const view = rival.engine.asOf(version);
+        const view = rival.asOf(version);
         const started = performance.now();
-        const value = view.read(key, key.length, decodeText);
+        const value = view.get(key);
         times.push(performance.now() - started);
         view.close();
         if (value === undefined) throw new Error(`nothing at version ${version}`);
@@ -95,23 +80,23 @@ async function deepChain(bench: Bench): Promise<Round> {
       return median(times);
     };
     const shallowMs = cost(
-      shallowKey,
+      shallow,
       versions.map(() => first),
     );
-    const deepMs = cost(deepKey, versions);
+    const deepMs = cost(deep, versions);
     return { figures: { ratio: deepMs / shallowMs, deepUs: deepMs * 1000, shallowUs: shallowMs * 1000 } };
   };
 }
 
 /** Ten old entries, then as many new ones behind them as the loaded set holds: the old view must not pay for the new. */
 async function createdLater(bench: Bench): Promise<Round> {
-  const rival = (await bench.openAnother('later')) as SteleRival;
+  const rival = asOurs(await bench.openAnother('later'));
   const old = Array.from({ length: 10 }, (_, i) => keyOf(i));
   await rival.batch(
     old,
     old.map((_key, i) => textOf(i)),
   );
-  const version = rival.engine.version;
+  const version = rival.version();
   for (let at = 0; at < bench.settings.keys; at += 1000) {
     const keys = Array.from({ length: Math.min(1000, bench.settings.keys - at) }, (_, i) => keyOf(100 + at + i));
     await rival.batch(
@@ -120,10 +105,10 @@ async function createdLater(bench: Bench): Promise<Round> {
     );
   }
   return async () => {
-    const view = rival.engine.asOf(version);
+    const view = rival.asOf(version);
     let found = 0;
     const scanMs = await timeMs(() => {
-      found = view.forEach(userSpace, () => undefined);
+      found = view.count();
     });
     view.close();
     if (found !== old.length) throw new Error(`AS OF scan found ${found}`);
@@ -133,21 +118,20 @@ async function createdLater(bench: Bench): Promise<Round> {
 
 /** Everything is deleted; the first entry of the rest stands behind a million tombstones. */
 async function pastTombstones(bench: Bench): Promise<Round> {
-  const rival = ours(bench);
-  const lastKey = keyOf(2 * bench.settings.keys);
-  rival.put(lastKey, textOf(0));
-  await rival.engine.deleteRange(userSpace.start, keyBytesOf(lastKey));
+  const rival = asOurs(bench.rival);
+  await rival.removeAll();
+  rival.put(keyOf(2 * bench.settings.keys), textOf(0));
   const pace = bench.pace(2000, 20);
   return async () => ({
     chunks: await inChunks(pace, (from, to) => {
-      for (let i = from; i < to; i++) if (rival.engine.first(userSpace) === undefined) throw new Error('first() found nothing');
+      for (let i = from; i < to; i++) if (!rival.hasFirst()) throw new Error('first() found nothing');
     }),
   });
 }
 
 /** The same overwrites with all history and with none, chunk by chunk. */
 async function historyCost(bench: Bench): Promise<Round> {
-  const kept = ours(bench);
+  const kept = bench.rival;
   const none = await bench.openAnother('no-history', { historyMs: 0 });
   const order = shuffledIndexes(bench.settings.keys, bench.settings.seed + 64);
   for (let at = 0; at < order.length; at += 1000) {

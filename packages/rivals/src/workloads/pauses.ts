@@ -8,9 +8,9 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SteleRival } from '../adapters/stele.ts';
 import { drawKeys, textOf } from '../data.ts';
 import { quantile } from '../measure.ts';
+import { asOurs } from '../ours.ts';
 import { atMost, type Bench, ownRow, type Round } from '../row.ts';
 import { uniform } from './reads.ts';
 import { putOneByOne } from './writes.ts';
@@ -45,7 +45,7 @@ async function turnsP999(call: (i: number) => void, turns: number, work: Promise
 
 function pauses(callOf: (bench: Bench, keys: readonly string[], round: number) => (i: number) => void) {
   return async (bench: Bench): Promise<Round> => {
-    const rival = bench.rival as SteleRival;
+    const rival = asOurs(bench.rival);
     const draw = uniform(bench, 71);
     const turns = Math.min(20_000, bench.settings.keys);
     return async (round) => {
@@ -54,15 +54,12 @@ function pauses(callOf: (bench: Bench, keys: readonly string[], round: number) =
       const idle = await turnsP999(call, turns, undefined, bench.settings.roundMs);
       const dirty = (): Promise<void> => putOneByOne(rival, keys, 0, Math.min(keys.length, bench.settings.keys), round + 3);
       await dirty();
-      const flush = await turnsP999(call, turns, rival.engine.flush(), bench.settings.roundMs);
+      const flush = await turnsP999(call, turns, rival.flush(), bench.settings.roundMs);
       await dirty();
-      const compact = await turnsP999(call, turns, rival.engine.compact(), bench.settings.roundMs);
+      const compact = await turnsP999(call, turns, Promise.resolve(rival.compact()), bench.settings.roundMs);
       const copy = join(bench.directory, `backup-${round + 1}`);
       mkdirSync(copy, { recursive: true });
-      const host = (await import('stele')).posixHost(copy);
-      const backup = await turnsP999(call, turns, rival.engine.backup(host.storage), bench.settings.roundMs);
-      await host.threads.close();
-      host.storage.close();
+      const backup = await turnsP999(call, turns, rival.backup(copy), bench.settings.roundMs);
       rmSync(copy, { recursive: true, force: true });
       const worst = Math.max(flush, compact, backup) - idle;
       return { figures: { worstMs: Math.max(0, worst), idleMs: idle, flushMs: flush, compactMs: compact, backupMs: backup } };

@@ -1,17 +1,17 @@
 /**
  * Recovery: a writer in a process of its own is killed with commits behind it that no flush has seen; then the database is opened.
  *
- * The replay rate is commits by the time of opening. Where the engine says how many commits it replayed (`stats().recovery`), that
- * number is taken; else all that were written, which is an upper bound when the engine flushed meanwhile.
+ * The replay rate is commits by the time of opening. Ours says how many commits it replayed; of the others all that were written are
+ * taken, which is an upper bound when the engine flushed meanwhile.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SteleRival } from '../adapters/stele.ts';
 import { timeMs } from '../measure.ts';
-import { type Bench, onDisk, type Round, row } from '../row.ts';
+import { asOurs, isOurs } from '../ours.ts';
+import { type Bench, onDisk, oursOnly, type Round, row } from '../row.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const writer = fileURLToPath(new URL(`../killed-writer.${extension}`, import.meta.url));
@@ -44,8 +44,7 @@ async function recovery(bench: Bench): Promise<Round> {
     const openMs = await timeMs(async () => {
       const rival = await bench.openAnother(name);
       count = await rival.count();
-      const stats = bench.engine === 'stele' ? (rival as SteleRival).engine.stats()['recovery'] : undefined;
-      replayed = Number(stats?.['commits'] ?? stats?.['replayed'] ?? commits);
+      replayed = isOurs(bench.engine) ? asOurs(rival).replayed() : commits;
     });
     if (count !== commits) throw new Error(`${bench.engine}: lost ${commits - count} of ${commits} resolved commits`);
     return { figures: { openMs, replayRate: (replayed * 1000) / openMs, replayed } };
@@ -68,7 +67,7 @@ export const recoveryRows = [
   row({
     ...common,
     name: 'replay',
-    engines: ['stele'],
+    engines: oursOnly,
     title: 'replay of the log',
     figure: 'replayRate',
     unit: 'commits/s',

@@ -2,6 +2,7 @@
 
 import { drawKeys, keyLength, keyOf, textOf, valueLength } from '../data.ts';
 import { inChunks, timeMs } from '../measure.ts';
+import { isOurs } from '../ours.ts';
 import { atMost, type Bench, best, everyEngine, ownRow, type Round, row } from '../row.ts';
 import { expectCharacters, uniform } from './reads.ts';
 
@@ -55,7 +56,7 @@ async function snapshots(bench: Bench): Promise<Round> {
 async function snapshotHolds(bench: Bench): Promise<Round> {
   const round = await snapshots(bench);
   const open = bench.rival.snapshot;
-  if (open !== undefined && bench.engine === 'stele') {
+  if (open !== undefined && isOurs(bench.engine)) {
     const key = keyOf(0);
     const held = open();
     const before = held.get(key);
@@ -68,7 +69,7 @@ async function snapshotHolds(bench: Bench): Promise<Round> {
 }
 
 async function counts(bench: Bench): Promise<Round> {
-  const pace = bench.engine === 'stele' ? bench.pace(20_000, 100) : { ...bench.pace(20, 1), roundMs: 500 };
+  const pace = isOurs(bench.engine) ? bench.pace(20_000, 100) : { ...bench.pace(20, 1), roundMs: 500 };
   return async () => {
     const chunks = await inChunks(pace, async (from, to) => {
       for (let i = from; i < to; i++) {

@@ -1,10 +1,9 @@
 /** Bytes: of pages, of log records, of the heap. And the time to open. */
 
-import type { SteleRival } from '../adapters/stele.ts';
 import { drawKeys, keyLength, keyOf, textOf, valueLength } from '../data.ts';
 import { timeMs } from '../measure.ts';
+import { asOurs } from '../ours.ts';
 import { atMost, type Bench, best, onDisk, ownRow, type Round, row } from '../row.ts';
-import { keyBytesOf } from '../text.ts';
 import { uniform } from './reads.ts';
 import { putOneByOne, putTogether } from './writes.ts';
 
@@ -36,12 +35,12 @@ async function openTime(bench: Bench): Promise<Round> {
 async function logBytes(bench: Bench): Promise<Round> {
   const draw = uniform(bench, 81);
   return async (round) => {
-    const rival = (await bench.openAnother(`log-${round}`)) as SteleRival;
+    const rival = asOurs(await bench.openAnother(`log-${round}`));
     const count = Math.min(100_000, bench.settings.keys);
     const keys = drawKeys(count, draw);
     const begin = rival.logBytes();
     for (let at = 0; at < count; at += 20) await putTogether(rival, keys, at, Math.min(count, at + 20), 1);
-    await rival.engine.sync();
+    await rival.sync();
     return { figures: { ratio: (rival.logBytes() - begin) / logical(count) } };
   };
 }
@@ -56,24 +55,24 @@ function heapPerCall(work: (i: number) => void, calls: number): number {
   return Math.max(0, process.memoryUsage().heapUsed - before) / calls;
 }
 
+const HEAP_CALLS = 50_000;
+
+/** In a database of its own, so that the adapter may store what it likes. */
 async function heapOfGet(bench: Bench): Promise<Round> {
-  const rival = bench.rival as SteleRival;
-  const draw = uniform(bench, 82);
-  const length = (_bytes: Uint8Array, start: number, end: number): number => end - start;
-  return async () => {
-    const keys = drawKeys(Math.min(50_000, bench.settings.keys), draw).map(keyBytesOf);
-    return { figures: { bytes: heapPerCall((i) => void rival.engine.read(keys[i % keys.length]!, 21, length), 50_000) } };
-  };
+  const rival = asOurs(await bench.openAnother('heap'));
+  const keys = drawKeys(Math.min(HEAP_CALLS, bench.settings.keys), uniform(bench, 82));
+  rival.batch(
+    keys,
+    keys.map((_key, i) => textOf(i)),
+  );
+  const get = rival.bareGets(keys);
+  return async () => ({ figures: { bytes: heapPerCall(get, HEAP_CALLS) } });
 }
 
 async function heapOfPut(bench: Bench): Promise<Round> {
-  const rival = bench.rival as SteleRival;
-  const draw = uniform(bench, 83);
-  const value = new Uint8Array(valueLength).fill(120);
-  return async () => {
-    const keys = drawKeys(Math.min(50_000, bench.settings.keys), draw).map(keyBytesOf);
-    return { figures: { bytes: heapPerCall((i) => void rival.engine.putSync(keys[i % keys.length]!, value), 50_000) } };
-  };
+  const keys = drawKeys(Math.min(HEAP_CALLS, bench.settings.keys), uniform(bench, 83));
+  const put = asOurs(bench.rival).barePuts(keys, textOf(0));
+  return async () => ({ figures: { bytes: heapPerCall(put, HEAP_CALLS) } });
 }
 
 /** A cache of a quarter of the data; everything else lies in the system's page cache. */
@@ -167,6 +166,7 @@ export const ownSpaceRows = [
     figure: 'bytes',
     unit: 'bytes',
     better: 'less',
+    changes: true,
     nodeFlags: ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'],
     bar: atMost(64, '64'),
     goal: atMost(1, '0'),
