@@ -14,9 +14,11 @@ export async function rack(args: string[]): Promise<boolean> {
     const setup = { ...setupOf(seed, 'immediate', 'barrier'), historyMs: Infinity };
     try {
       await runStaleRecord(setup);
-      for (const isClean of [true, false]) {
-        const counts = await runFlips(await buildImage(setup, options.steps, isClean), options.every);
-        console.log(`seed ${seed}, ${isClean ? 'closed' : 'not closed'}: ${JSON.stringify(counts)}`);
+      for (const isLong of [false, true]) {
+        for (const isClean of [true, false]) {
+          const counts = await runFlips(await buildImage(setup, options.steps, isClean, isLong), options.every);
+          console.log(`seed ${seed}, ${isLong ? 'several segments, ' : ''}${isClean ? 'closed' : 'not closed'}: ${JSON.stringify(counts)}`);
+        }
       }
     } catch (error) {
       holds = complain(error, `npm run rack -- flips --seed ${seed} --seeds 1 --every ${options.every}`);

@@ -80,6 +80,8 @@ export const slices: readonly Slice[] = [
       const clean = await runFlips(await buildImage(setup, 36, true), 499);
       assert.ok(clean.refused > 0 && clean.reported > 0 && clean.harmless > 0 && clean.shorter === 0, JSON.stringify(clean));
       await runFlips(await buildImage(setup, 36, false), 499);
+      const long = await runFlips(await buildImage(setup, 36, true, true), 179);
+      assert.ok(long.reported > 8, JSON.stringify(long));
     },
   },
   {
