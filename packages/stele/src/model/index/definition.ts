@@ -14,6 +14,7 @@ import { varintBytes, writeVarint } from '../../base/varint.ts';
 import { decodePath, segmentEnd } from '../path/decode.ts';
 import { encodePrefix } from '../path/encode.ts';
 import { describe, KEY_BYTES_MAX, KEYSPACE } from '../path/layout.ts';
+import { formatSegment } from '../path/text.ts';
 import type { Path, Segment } from '../path/types.ts';
 import type { Value } from '../value/types.ts';
 
@@ -31,9 +32,9 @@ export interface KeptDefinition {
 
 /** One step from a value to a member of it: a name of an object or an element of an array. */
 export interface Step {
-  /** Varint head and bytes, as an encoded object has them; undefined when this is no text. */
-  readonly name: Uint8Array | undefined;
-  /** −1 when this is no whole number. */
+  /** Varint head and bytes, as an encoded object has them. */
+  readonly name: Uint8Array;
+  /** −1 when the segment is no whole number. */
   readonly element: number;
 }
 
@@ -85,10 +86,6 @@ export function readDefinition(definition: Value): KeptDefinition {
   return { fields: fields as Uint8Array[], unique: unique as boolean };
 }
 
-export function sameDefinition(a: KeptDefinition, b: KeptDefinition): boolean {
-  return a.unique === b.unique && a.fields.length === b.fields.length && a.fields.every((field, at) => sameBytes(field, b.fields[at]!));
-}
-
 /** The definition as a program gives it. */
 export function publicDefinition({ fields, unique }: KeptDefinition): { fields: Segment[][]; unique: boolean } {
   return { fields: fields.map(segmentsOf), unique };
@@ -101,9 +98,12 @@ export function fieldSpec(path: Uint8Array): FieldSpec {
   return { path, ends, steps: segmentsOf(path).map(stepOf) };
 }
 
+/** Members of objects are named as trees name them: in the text grammar of one segment. */
 function stepOf(segment: Segment): Step {
-  if (typeof segment === 'string') return { name: encodedName(segment), element: -1 };
-  return { name: undefined, element: typeof segment === 'number' && Number.isInteger(segment) && segment >= 0 ? segment : -1 };
+  return {
+    name: encodedName(formatSegment(segment)),
+    element: typeof segment === 'number' && Number.isInteger(segment) && segment >= 0 ? segment : -1,
+  };
 }
 
 /** As in spec/values.md: varint of 4 × length + form, then the bytes. A segment is always well-formed text. */

@@ -20,6 +20,7 @@ import { equalBytes, readU48, writeU48 } from '../../base/bytes.ts';
 import { SteleError } from '../../base/errors.ts';
 import { decodePath } from '../path/decode.ts';
 import { formatPath } from '../path/text.ts';
+import type { FieldSpec } from './definition.ts';
 import { INDEX_KEY_BYTES_MAX, NOT_INDEXABLE, SCRATCH_BYTES, TOO_LONG, writeField } from './field-key.ts';
 import { findMember, type MemberCursor } from './member.ts';
 import type { IndexedRecord, IndexSpec } from './record.ts';
@@ -31,12 +32,38 @@ export interface DerivedEntry {
 }
 
 const WINDOW_BYTES = 12;
-const NONE: readonly DerivedEntry[] = [];
 const EMPTY = new Uint8Array(0);
+
+/** {@link EntryMaker.writeOnly}: the record is not in the index. */
+export const NO_ENTRY = -1;
+/** The record's values expire: there may be more than one entry. */
+export const MANY_ENTRIES = -2;
 
 export class EntryMaker {
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #cursor: MemberCursor = { tag: 0, start: 0, end: 0 };
+
+  /**
+   * The short way, for a record without expiries: writes the key of its only entry, which lasts for ever, and gives its length, or
+   * {@link NO_ENTRY}, {@link MANY_ENTRIES}. Allocates nothing.
+   *
+   * @throws {SteleError} `invalid` INDEX_KEY_TOO_LONG
+   */
+  writeOnly(index: IndexSpec, record: IndexedRecord, out: Uint8Array): number {
+    const { head, fields } = index;
+    let at = 0;
+    while (at < head.length) out[at] = head[at++]!;
+    for (let field = 0; field < fields.length; field++) {
+      const { spec, places } = fields[field]!;
+      let source = 0;
+      while (source < places.length && record.valueAt(places[source]!) === undefined) source++;
+      if (source === places.length) return NO_ENTRY;
+      if (record.expiryAt(places[source]!) !== 0) return MANY_ENTRIES;
+      at = this.#writeField(index, record, spec, source, places, out, at);
+      if (at < 0) return NO_ENTRY;
+    }
+    return this.#writeId(index, record, out, at);
+  }
 
   /**
    * The entries of the record in the index.
@@ -45,10 +72,6 @@ export class EntryMaker {
    */
   entriesOf(index: IndexSpec, record: IndexedRecord): readonly DerivedEntry[] {
     const cuts = cutsOf(index, record);
-    if (cuts.length === 0) {
-      const key = this.#keyAt(index, record, record.timeMs);
-      return key === undefined ? NONE : [{ key, windows: FOR_EVER }];
-    }
     const entries: DerivedEntry[] = [];
     let from = 0;
     for (let at = 0; at <= cuts.length; at++) {
@@ -63,27 +86,41 @@ export class EntryMaker {
   /** The key of the record at a time, undefined when it is not in the index then. */
   #keyAt(index: IndexSpec, record: IndexedRecord, timeMs: number): Uint8Array | undefined {
     const scratch = this.#scratch;
-    const { head, fields } = index;
-    let at = 0;
-    while (at < head.length) scratch[at] = head[at++]!;
-    for (const { spec, places } of fields) {
+    scratch.set(index.head);
+    let at = index.head.length;
+    for (const { spec, places } of index.fields) {
       const source = sourceAt(record, places, timeMs);
       if (source < 0) return undefined;
-      const value = record.valueAt(places[source]!)!;
-      // The record is the last place; a value `source` places below it is led on from by as many steps less.
-      if (!findMember(value, spec.steps, places.length - 1 - source, this.#cursor)) return undefined;
-      const end = writeField(value, this.#cursor, scratch, at);
-      if (end === NOT_INDEXABLE) return undefined;
-      if (end === TOO_LONG || end > INDEX_KEY_BYTES_MAX) throw tooLong(index, record);
-      at = end;
+      at = this.#writeField(index, record, spec, source, places, scratch, at);
+      if (at < 0) return undefined;
     }
-    at = record.writeId(scratch, at);
-    if (at > INDEX_KEY_BYTES_MAX) throw tooLong(index, record);
-    return scratch.slice(0, at);
+    return scratch.slice(0, this.#writeId(index, record, scratch, at));
+  }
+
+  /** Writes a field that comes from `places[source]`; gives the end, or −1 when it is none. */
+  #writeField(
+    index: IndexSpec,
+    record: IndexedRecord,
+    { steps }: FieldSpec,
+    source: number,
+    places: readonly number[],
+    out: Uint8Array,
+    at: number,
+  ): number {
+    const value = record.valueAt(places[source]!)!;
+    // The record is the last place; a value so many places below it has as many steps less to go.
+    if (!findMember(value, steps, places.length - 1 - source, this.#cursor)) return NOT_INDEXABLE;
+    const end = writeField(value, this.#cursor, out, at);
+    if (end === TOO_LONG || end > INDEX_KEY_BYTES_MAX) throw tooLong(index, record);
+    return end;
+  }
+
+  #writeId(index: IndexSpec, record: IndexedRecord, out: Uint8Array, at: number): number {
+    const end = record.writeId(out, at);
+    if (end > INDEX_KEY_BYTES_MAX) throw tooLong(index, record);
+    return end;
   }
 }
-
-const FOR_EVER: number[] = [0, 0];
 
 /** The first of the places that is live at a time, or −1. */
 function sourceAt(record: IndexedRecord, places: readonly number[], timeMs: number): number {

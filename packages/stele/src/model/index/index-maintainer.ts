@@ -11,6 +11,7 @@
  * Specification: spec/policies.md, "Indexes".
  */
 
+import { equalBytes } from '../../base/bytes.ts';
 import { SteleError } from '../../base/errors.ts';
 import type { Entry, KeyRange } from '../../txn/types.ts';
 import type { BuildableMaintainer, DerivedWrites, LeafChange, MaintainerFactory, MaintainerRecord } from '../maintainer.ts';
@@ -18,14 +19,25 @@ import { decodePath, segmentEnd } from '../path/decode.ts';
 import { formatPath } from '../path/text.ts';
 import { behind } from '../place.ts';
 import { readDefinition } from './definition.ts';
-import { type DerivedEntry, decodeWindows, EntryMaker, encodeWindows, expiryOf, overlap, sameWindows } from './derived-entry.ts';
+import {
+  type DerivedEntry,
+  decodeWindows,
+  EntryMaker,
+  encodeWindows,
+  expiryOf,
+  MANY_ENTRIES,
+  NO_ENTRY,
+  overlap,
+  sameWindows,
+} from './derived-entry.ts';
 import { derivedHead, derivedRange } from './derived-key.ts';
-import { fieldEnd } from './field-key.ts';
+import { fieldEnd, SCRATCH_BYTES } from './field-key.ts';
 import { fieldsOf, IndexedRecord, type IndexSpec, PlaceTable, type RecordReader } from './record.ts';
 
 export const INDEX_KIND = 'index';
 export const INDEX_FORMAT = 1;
 const NONE: readonly DerivedEntry[] = [];
+const EMPTY = new Uint8Array(0);
 
 export const indexFactory: MaintainerFactory = {
   kind: INDEX_KIND,
@@ -40,6 +52,9 @@ export class IndexMaintainer implements BuildableMaintainer {
   readonly #table = new PlaceTable();
   readonly #record: IndexedRecord;
   readonly #maker = new EntryMaker();
+  /** Keys before and after a change. */
+  readonly #old = new Uint8Array(SCRATCH_BYTES);
+  readonly #next = new Uint8Array(SCRATCH_BYTES);
 
   constructor(prefix: Uint8Array, records: readonly MaintainerRecord[]) {
     this.prefix = prefix;
@@ -63,12 +78,40 @@ export class IndexMaintainer implements BuildableMaintainer {
     if (place < 0) return;
     const record = this.#record;
     record.begin(key, recordBytes, prefixBytes, writes);
-    for (const index of this.indexes) {
+    for (let at = 0; at < this.indexes.length; at++) {
+      const index = this.indexes[at]!;
       if (!index.uses[place]) continue;
+      if (this.#deriveOnly(index, place, change, writes)) continue;
       record.set(place, change.before, change.beforeExpiresAt);
       const before = this.#entriesBefore(index);
       record.set(place, change.after, change.afterExpiresAt);
       this.#replace(index, before, this.#maker.entriesOf(index, record), writes);
+    }
+  }
+
+  /** The short way: where nothing expires there is one entry at most. False when it does not go that way. */
+  #deriveOnly(index: IndexSpec, place: number, change: LeafChange, writes: DerivedWrites): boolean {
+    const record = this.#record;
+    const old = this.#old;
+    const next = this.#next;
+    record.set(place, change.after, change.afterExpiresAt);
+    const nextBytes = this.#maker.writeOnly(index, record, next);
+    if (nextBytes === MANY_ENTRIES) return false;
+    record.set(place, change.before, change.beforeExpiresAt);
+    const oldBytes = this.#writeBefore(index, old);
+    if (oldBytes === MANY_ENTRIES) return false;
+    if (oldBytes === nextBytes && (oldBytes === NO_ENTRY || equalBytes(old, 0, oldBytes, next, 0, nextBytes))) return true;
+    if (oldBytes !== NO_ENTRY) writes.delete(old.slice(0, oldBytes));
+    if (nextBytes !== NO_ENTRY) this.#put(index, next.slice(0, nextBytes), EMPTY, 0, writes);
+    return true;
+  }
+
+  #writeBefore(index: IndexSpec, out: Uint8Array): number {
+    try {
+      return this.#maker.writeOnly(index, this.#record, out);
+    } catch (error) {
+      if (error instanceof SteleError && error.code === 'INDEX_KEY_TOO_LONG') return NO_ENTRY;
+      throw error;
     }
   }
 
@@ -86,15 +129,19 @@ export class IndexMaintainer implements BuildableMaintainer {
     for (const old of before) if (!after.some((entry) => sameKey(entry, old))) writes.delete(old.key);
     for (const entry of after) {
       const old = before.find((other) => sameKey(other, entry));
-      if (old === undefined || !sameWindows(old.windows, entry.windows)) this.#put(index, entry, writes);
+      if (old === undefined || !sameWindows(old.windows, entry.windows)) this.#putEntry(index, entry, writes);
     }
   }
 
-  #put(index: IndexSpec, entry: DerivedEntry, writes: DerivedWrites): void {
-    writes.put(entry.key, encodeWindows(entry), expiryOf(entry));
+  #putEntry(index: IndexSpec, entry: DerivedEntry, writes: DerivedWrites): void {
+    this.#put(index, entry.key, encodeWindows(entry), expiryOf(entry), writes);
+  }
+
+  #put(index: IndexSpec, key: Uint8Array, value: Uint8Array, expiresAt: number, writes: DerivedWrites): void {
+    writes.put(key, value, expiresAt);
     if (!index.isUnique) return;
-    const fieldsBytes = fieldsEnd(index, entry.key);
-    writes.atCommit((now) => this.#checkUnique(index, entry.key, fieldsBytes, now));
+    const fieldsBytes = fieldsEnd(index, key);
+    writes.atCommit((now) => this.#checkUnique(index, key, fieldsBytes, now));
   }
 
   /** @throws {SteleError} `conflict` INDEX_UNIQUE */
@@ -133,7 +180,7 @@ export class IndexMaintainer implements BuildableMaintainer {
       if (key !== undefined) keys.push(key);
       start = key === undefined ? undefined : behind(key);
     }
-    for (const key of keys) for (const entry of this.entriesOf(index, key, writes)) this.#put(index, entry, writes);
+    for (const key of keys) for (const entry of this.entriesOf(index, key, writes)) this.#putEntry(index, entry, writes);
     return start;
   }
 

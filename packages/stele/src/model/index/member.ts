@@ -68,7 +68,7 @@ export function findMember(bytes: Uint8Array, steps: readonly Step[], from: numb
 /** Position of the tag of the child, or −1. */
 function childAt(bytes: Uint8Array, at: number, end: number, step: Step): number {
   const tag = bytes[at]!;
-  if (tag === TAG_OBJECT && step.name !== undefined) return namedAt(bytes, at + 1, end, step.name);
+  if (tag === TAG_OBJECT) return namedAt(bytes, at + 1, end, step.name);
   if (tag === TAG_ARRAY && step.element >= 0) {
     const count = contentLength(bytes, at + 1, end);
     if (step.element >= count) return -1;

@@ -129,10 +129,10 @@ export class IndexedRecord {
 
   #read(place: number): void {
     const path = this.#table.paths[place]!;
-    const key = new Uint8Array(this.#keyBytes + path.length);
-    for (let at = 0; at < this.#keyBytes; at++) key[at] = this.#key[at]!;
-    key.set(path, this.#keyBytes);
-    const entry = this.#reader.entry(key);
+    const key = this.#key;
+    let end = this.#keyBytes;
+    for (let at = 0; at < path.length; at++) key[end++] = path[at]!;
+    const entry = this.#reader.entry(key.subarray(0, end));
     this.set(place, entry?.value, entry?.expiresAt ?? 0);
   }
 }

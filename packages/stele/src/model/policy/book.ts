@@ -77,7 +77,7 @@ export class PolicyBook {
     return this.#isEmpty;
   }
 
-  /** What holds for a leaf, undefined when nothing is declared above it. */
+  /** What the writing of a leaf has to regard, undefined for nothing. */
   find(key: Uint8Array, keyBytes: number): Effective | undefined {
     return (this.#compiled ?? this.#compile()).find(key, keyBytes);
   }

@@ -7,16 +7,15 @@
 import { SteleError } from '../../base/errors.ts';
 import type { CommitOptions } from '../../txn/types.ts';
 import type { Who } from '../identity.ts';
-import { readDefinition } from '../index/definition.ts';
 import { derivedRange } from '../index/derived-key.ts';
-import { INDEX_KIND } from '../index/index-maintainer.ts';
 import type { Store } from '../store.ts';
+import type { Value } from '../value/types.ts';
 import { kernelOptions } from '../write-options.ts';
 import type { DeclaredSubtree } from './catalog.ts';
-import { type CheckedPolicy, checkPolicy } from './check.ts';
-import { planPolicy, planRebuild } from './plan.ts';
+import { checkPolicy, type Declared } from './check.ts';
+import { planDeclaration, planRebuild, type Wanted, wantedIndexes } from './plan.ts';
 import type { Policy } from './types.ts';
-import { upkeepStep } from './upkeep.ts';
+import { isUnbuildable, upkeepStep } from './upkeep.ts';
 
 /**
  * Declares `policy` at a place instead of what is declared there, and builds and drops what that asks for, before it returns. No commit
@@ -26,26 +25,49 @@ import { upkeepStep } from './upkeep.ts';
  *   `denied` MAINTAINER_MISSING, READ_ONLY
  */
 export function declare(store: Store, prefix: Uint8Array, policy: Policy, who: Who): void {
-  const { book } = store;
   const checked = checkPolicy(policy);
+  declareAll(store, prefix, { declared: checked.declared, wanted: wantedIndexes(checked) }, who);
+}
+
+/**
+ * For layers: declares the maintainers of one kind at a place instead of those that are declared there; the policy stays.
+ *
+ * @throws as {@link declare}, and whatever the maintainer refuses the data with
+ */
+export function declareMaintainers(store: Store, prefix: Uint8Array, wanted: Wanted, who: Who): void {
+  if (!store.book.knows(wanted))
+    throw new SteleError(
+      'invalid',
+      'OPTION_INVALID',
+      `no maintainer ${wanted.kind} of format ${wanted.format} was registered at the opening`,
+    );
+  declareAll(store, prefix, { declared: store.book.declaredAt(prefix)?.declared ?? {}, wanted }, who);
+}
+
+interface Declaration {
+  readonly declared: Declared;
+  readonly wanted: Wanted;
+}
+
+function declareAll(store: Store, prefix: Uint8Array, declaration: Declaration, who: Who): void {
   const options = kernelOptions(who, undefined, undefined, false);
-  const before = book.declaredAt(prefix);
-  const isChanged = write(store, prefix, checked, options);
+  const before = store.book.declaredAt(prefix);
+  const isChanged = write(store, prefix, declaration, options);
   if (store.readOnly) return;
   try {
     while (upkeepStep(store, options, prefix)) {}
   } catch (error) {
-    if (isChanged && error instanceof SteleError && (error.code === 'INDEX_UNIQUE' || error.code === 'INDEX_KEY_TOO_LONG')) {
-      write(store, prefix, givenAt(before), options);
+    if (isChanged && isUnbuildable(error)) {
+      write(store, prefix, declarationAt(before, declaration.wanted), options);
       while (upkeepStep(store, options, prefix)) {}
     }
     throw error;
   }
 }
 
-function write(store: Store, prefix: Uint8Array, policy: CheckedPolicy, options: CommitOptions): boolean {
+function write(store: Store, prefix: Uint8Array, declaration: Declaration, options: CommitOptions): boolean {
   const { book, engine } = store;
-  const operations = planPolicy(book, engine, prefix, policy);
+  const operations = planDeclaration(book, engine, prefix, declaration);
   if (operations === undefined) return false;
   if (store.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only: a policy is a write');
   engine.batchSync(operations, options);
@@ -54,10 +76,14 @@ function write(store: Store, prefix: Uint8Array, policy: CheckedPolicy, options:
 }
 
 /** What was declared, as if it were given again. */
-function givenAt(subtree: DeclaredSubtree | undefined): CheckedPolicy {
-  const living = (subtree?.maintainers ?? []).filter(({ kind, state }) => kind === INDEX_KIND && state !== 'dropping');
-  const newest = new Map(living.map(({ name, definition }) => [name, readDefinition(definition)]));
-  return { declared: subtree?.declared ?? {}, indexes: [...newest].map(([name, definition]) => ({ name, definition })) };
+function declarationAt(subtree: DeclaredSubtree | undefined, { kind, format }: Wanted): Declaration {
+  const newest = new Map<string, Value>();
+  for (const kept of subtree?.maintainers ?? [])
+    if (kept.kind === kind && kept.state !== 'dropping') newest.set(kept.name, kept.definition);
+  return {
+    declared: subtree?.declared ?? {},
+    wanted: { kind, format, declarations: [...newest].map(([name, definition]) => ({ name, definition })) },
+  };
 }
 
 /**
@@ -70,15 +96,16 @@ export async function indexRebuilt(store: Store, prefix: Uint8Array, name: strin
   const { id, operations } = planRebuild(book, engine, prefix, name);
   engine.batchSync(operations);
   book.adopt(engine, prefix);
-  while (book.unfinished(prefix).some((kept) => kept.id === id) && upkeepStep(store, {}, prefix))
-    await new Promise<void>((resolve) => host.timers.immediate(resolve));
+  const pause = (): Promise<void> => new Promise<void>((resolve) => host.timers.immediate(resolve));
+  while (book.unfinished(prefix).some((kept) => kept.id === id) && upkeepStep(store, {}, prefix)) await pause();
   const entries = engine.count(derivedRange(id));
-  while (upkeepStep(store, {}, prefix)) await new Promise<void>((resolve) => host.timers.immediate(resolve));
+  while (upkeepStep(store, {}, prefix)) await pause();
   return { entries };
 }
 
 /**
- * Goes on with what a closed or killed program left unfinished, in the background. Reports what cannot be built to the logger.
+ * Goes on, in the background, with what a closed or killed program left unfinished. What cannot be built is reported to the logger and is not
+ * declared any more. Resolves when all is done or the database was closed.
  */
 export async function resumeUpkeep(store: Store): Promise<void> {
   const { host, logger } = store;
@@ -87,12 +114,8 @@ export async function resumeUpkeep(store: Store): Promise<void> {
       if (!upkeepStep(store, {})) return;
     } catch (error) {
       if (!(error instanceof SteleError)) throw error;
-      logger({
-        level: error.kind === 'closed' ? 'debug' : 'error',
-        message: `an index cannot be built: ${error.message}`,
-        detail: error.detail,
-      });
-      if (error.code !== 'INDEX_UNIQUE' && error.code !== 'INDEX_KEY_TOO_LONG') return;
+      if (error.kind !== 'closed') logger({ level: 'error', message: `upkeep of policies: ${error.message}`, detail: error.detail });
+      if (!isUnbuildable(error)) return;
     }
     await new Promise<void>((resolve) => host.timers.immediate(resolve));
   }

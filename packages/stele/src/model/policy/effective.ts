@@ -15,7 +15,7 @@ import { stronger } from '../write-options.ts';
 import type { DeclaredSubtree } from './catalog.ts';
 import { NO_PREFIX, PrefixTrie } from './prefix-trie.ts';
 
-/** What holds for a leaf. */
+/** What the writing of a leaf has to regard. */
 export interface Effective {
   /** ms; undefined: none declared; Infinity: declared to be none. */
   readonly ttlMs: number | undefined;
@@ -38,9 +38,15 @@ export function isWithin(key: Uint8Array, keyBytes: number, prefix: Uint8Array):
   return keyBytes === length || key[length] !== 0xff;
 }
 
+/** A history alone is the engine's business. */
+function isPlain({ ttlMs, durability, maintainers }: Effective): boolean {
+  return ttlMs === undefined && durability === undefined && maintainers.length === 0;
+}
+
 export class EffectiveTrie {
   readonly #subtrees: readonly OpenSubtree[];
-  readonly #effective: readonly Effective[];
+  /** undefined: nothing to regard. */
+  readonly #effective: readonly (Effective | undefined)[];
   readonly #trie: PrefixTrie;
 
   constructor(subtrees: Iterable<OpenSubtree>) {
@@ -59,11 +65,11 @@ export class EffectiveTrie {
       around.push(at);
     }
     this.#subtrees = sorted;
-    this.#effective = effective;
+    this.#effective = effective.map((one) => (isPlain(one) ? undefined : one));
     this.#trie = PrefixTrie.of(sorted.map(({ prefix }) => prefix));
   }
 
-  /** What holds for the key, undefined when nothing is declared above it. Allocates nothing. */
+  /** What the writing of the key has to regard, undefined for nothing. Allocates nothing. */
   find(key: Uint8Array, keyBytes: number): Effective | undefined {
     const place = this.#trie.find(key, keyBytes);
     return place === NO_PREFIX ? undefined : this.#effective[place];

@@ -37,6 +37,11 @@ export function upkeepStep(store: Store, options: CommitOptions, prefix?: Uint8A
   return true;
 }
 
+/** The data contradicts what was declared: building it again would fail again. */
+export function isUnbuildable(error: unknown): boolean {
+  return error instanceof SteleError && (error.kind === 'conflict' || error.kind === 'invalid');
+}
+
 function dropSlice(store: Store, options: CommitOptions, kept: KeptMaintainer): void {
   const { engine, book } = store;
   const operations: Operation[] = [];
@@ -57,7 +62,7 @@ function buildSlice(store: Store, options: CommitOptions, kept: KeptMaintainer):
     if (isLast) book.adopt(engine, kept.prefix);
     else book.progressed(engine, kept.prefix);
   } catch (error) {
-    if (!(error instanceof SteleError) || (error.code !== 'INDEX_UNIQUE' && error.code !== 'INDEX_KEY_TOO_LONG')) throw error;
+    if (!isUnbuildable(error)) throw error;
     engine.batchSync(
       [maintainerOperation(book.codec, { ...kept, state: 'dropping', after: undefined }), headOperation(book.codec, book.nextId)],
       options,
