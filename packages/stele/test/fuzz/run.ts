@@ -7,6 +7,7 @@ import { readBlob } from '../../src/pager/blob.ts';
 import { PageFile } from '../../src/pager/page-file.ts';
 import { storageOf } from '../formats/kit.ts';
 import { SeededRandom } from '../model/random.ts';
+import { codecSeeds } from './codecs.ts';
 import { type Base, type Tally, tryDirectory } from './directory.ts';
 import { mutate } from './mutate.ts';
 import { fuzzTargets, isAcceptable, seedsOf } from './targets.ts';
@@ -22,6 +23,7 @@ export function seedsOfBase({ files }: Base): Seeds {
   const segments = [...files].filter(([name]) => name.endsWith('.seg')).map(([, bytes]) => bytes);
   return {
     ...seedsOf(files.get('pages.db')!, blobs, files.get('commits.idx')!),
+    ...codecSeeds(new SeededRandom(1)),
     segment: segments.slice(0, 2),
     segmentHeader: segments.map((bytes) => bytes.slice(0, 256)),
   };

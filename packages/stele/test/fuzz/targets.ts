@@ -1,6 +1,6 @@
 /**
  * Every decoder of the kernel as a fuzz target: any bytes give a result or a SteleError that is not `internal`, in bounded time and
- * memory. `log/fuzz.ts` has those of the log; here are the pager's, the tree's and the engine's.
+ * memory. `log/fuzz.ts` has those of the log, `codecs.ts` those of paths and values; here are the pager's, the tree's and the engine's.
  */
 
 import { SteleError } from '../../src/base/errors.ts';
@@ -18,6 +18,7 @@ import { prefixBytesOf, recordAt, searchPage, slotCount, slotKeyInto } from '../
 import { Summary, summarize } from '../../src/tree/summary.ts';
 import { decodeKept } from '../../src/txn/kept-blob.ts';
 import { appendToSpine, decodeSpine, growSpine, SpineAnswer, searchSpine } from '../../src/txn/spine.ts';
+import { codecTargets } from './codecs.ts';
 
 export type FuzzTarget = (bytes: Uint8Array, hashing: Hashing) => void;
 
@@ -41,6 +42,7 @@ export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
   },
   kept: (bytes) => void decodeKept(bytes),
   spine: fuzzSpine,
+  ...codecTargets,
 };
 
 /** What must never come out of a decoder. */

@@ -70,6 +70,11 @@ test('each kind of value has the bytes of the specification', () => {
   }
 });
 
+test('every NaN is written as the one NaN there is', () => {
+  const bits = new BigUint64Array([0x7ff8_0000_0000_0001n, 0xfff8_0000_0000_0000n, 0x7ff0_0000_0000_0001n]);
+  for (const value of new Float64Array(bits.buffer)) assert.equal(hexOf(value), '06000000000000f87f');
+});
+
 test('every value comes back exactly, by native calls and in script, and both write the same', () => {
   const random = new SeededRandom(31);
   for (let n = 0; n < 6000; n++) {

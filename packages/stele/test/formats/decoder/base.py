@@ -5,7 +5,11 @@ specification is shown to be enough for a second implementation.
 """
 
 import hashlib
+import sys
 import zlib
+
+# Integers may have more digits than newer Pythons print unasked.
+getattr(sys, "set_int_max_str_digits", lambda digits: None)(0)
 
 
 class Damaged(Exception):

@@ -1,7 +1,8 @@
 """Reads a closed database directory and prints what is in it, one canonical JSON object per line.
 
-    python3 decoder.py DIRECTORY
+    python3 decoder.py DIRECTORY [typed]
 
+With `typed`, keys of the application and their values are read as paths and values too (spec/paths.md, spec/values.md).
 Lines, by "line": meta (newest first), kept, table (segments as the meta names them), segment (as found), commit, mark,
 entry, checked. Everything the specification promises is checked on the way; the first thing that is not so ends the
 run with exit code 1 and a message on stderr.
@@ -14,6 +15,8 @@ import sys
 from base import Damaged, need
 from log import Reader, check_header, file_header, find_segments, index_entry, read_segment_table
 from pages import PageFile, read_kept, read_metas
+from paths import read_path, write_path
+from values import read_value
 
 
 def show(line, **fields):
@@ -89,10 +92,13 @@ def check_headers(files, meta, kept, commits):
     return len(checked)
 
 
+def clean(entry):
+    return {k: v for k, v in entry.items() if k != "content"}
+
+
 def show_commits(commits):
     for number in sorted(commits):
         parts = commits[number]
-        clean = lambda entry: {k: v for k, v in entry.items() if k != "content"}
         show(
             "commit", commit=number, timeMs=parts[0].time, asserted=parts[0].asserted, parts=len(parts),
             meta=[chunk.hex() for chunk in parts[0].meta],
@@ -109,10 +115,18 @@ def check_large(entries, commits):
         operations = [op for part in commits[entry["commit"]] for op in part.operations]
         op = operations[entry["ordinal"]]
         need(op["key"] == entry["key"] and op["value"]["bytes"] == entry["inLog"], f"value of {entry['key']} in the log")
-        entry["value"] = op["value"]
+        entry["value"], entry["content"] = op["value"], op["content"]
 
 
-def main(path):
+def typed(entry):
+    """Path and value of an entry, where it has them."""
+    if not entry["key"].startswith("02"):
+        return {}
+    told = {"path": write_path(read_path(bytes.fromhex(entry["key"])))}
+    return told if entry["tombstone"] else {**told, "typed": read_value(entry["content"])}
+
+
+def main(path, is_typed):
     files = read_directory(path)
     metas = read_metas(files["pages.db"])
     meta = metas[0]
@@ -132,14 +146,14 @@ def main(path):
         show("mark", **mark, kept=read_kept(body) if mark["kind"] == 8 else None)
     check_large(pages.entries, commits)
     for entry in pages.entries:
-        show("entry", **entry)
+        show("entry", **clean(entry), **(typed(entry) if is_typed else {}))
     show("checked", indexEntries=check_index(files["commits.idx"], meta, commits), headers=check_headers(files, meta, kept, commits),
          usedPages=pages.check_used(), entries=len(pages.entries), leaves=pages.leaves, commits=len(commits))  # fmt: skip
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1], sys.argv[2:] == ["typed"])
     except Damaged as error:
         print(f"damaged: {error}", file=sys.stderr)
         sys.exit(1)

@@ -200,7 +200,7 @@ class PageFile:
         if flags & 32:
             self.large(entry, stored, page)
         elif not flags & 1:
-            entry["value"] = value_of(stored)
+            entry["value"], entry["content"] = value_of(stored), stored
         live = not flags & (1 | 128)
         self.add(total, int(live), entry.get("expiresAt", 0) if live else 0, entry["firstCommit"])
         self.entries.append(entry)
@@ -216,7 +216,8 @@ class PageFile:
             entry["inLog"] = size
         else:
             entry["run"] = [first, pages]
-            entry["value"] = value_of(self.run(first, pages, size, 3, entry["commit"]))
+            entry["content"] = self.run(first, pages, size, 3, entry["commit"])
+            entry["value"] = value_of(entry["content"])
 
     def check_used(self):
         """The blob names exactly the pages met; without one there are only the metas."""
