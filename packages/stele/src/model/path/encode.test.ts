@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { comparePaths, drawNumber, drawPath, drawSegment, normal } from '../../../test/codecs/draw.ts';
 import { SeededRandom } from '../../../test/model/random.ts';
 import { compareBytes } from '../../base/bytes.ts';
@@ -131,6 +132,12 @@ test('segments are stepped over, skipped and decoded one by one', () => {
     }
     assert.equal(at, key.length);
   }
+});
+
+test('bytes of another realm are bytes', () => {
+  const bytes = runInNewContext('new Uint8Array([1, 2])') as Uint8Array;
+  assert.equal(hex(keyOf([bytes])), hex(keyOf([Uint8Array.of(1, 2)])));
+  assert.equal(formatPath([bytes]), '0x0102');
 });
 
 test('appendPath() continues a key, and its limits are those of the whole', () => {

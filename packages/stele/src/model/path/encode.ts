@@ -13,6 +13,7 @@
  */
 
 import { utf8Bytes, writeUtf8 } from '../../base/utf8.ts';
+import { isBytes } from '../value/kinds.ts';
 import {
   describe,
   KEYSPACE,
@@ -93,7 +94,7 @@ export function encodeSegment(segment: Segment, out: Uint8Array, at: number, ind
       out[at] = segment ? TAG_TRUE : TAG_FALSE;
       return at + 1;
     default:
-      if (segment instanceof Uint8Array) return encodeBytes(segment, out, at, index);
+      if (segment !== null && typeof segment === 'object' && isBytes(segment)) return encodeBytes(segment, out, at, index);
       throw refuseSegment(index, describe(segment), 'text, a number, a bigint, a boolean or a Uint8Array');
   }
 }

@@ -12,6 +12,7 @@
  * Specification: spec/paths.md, "Text".
  */
 
+import { isBytes } from '../value/kinds.ts';
 import { describe, refusePath, refuseSegment, SEGMENTS_MAX } from './layout.ts';
 import { isEncodable } from './number-key.ts';
 import type { Segment } from './types.ts';
@@ -107,7 +108,7 @@ function formatAt(segment: Segment, index: number, isInPath: boolean): string {
     case 'boolean':
       return `#${segment}`;
     default:
-      if (!(segment instanceof Uint8Array))
+      if (segment === null || typeof segment !== 'object' || !isBytes(segment))
         throw refuseSegment(index, describe(segment), 'text, a number, a bigint, a boolean or a Uint8Array');
       return `0x${Array.from(segment, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
   }
