@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Prng } from '../../src/host/faulty/prng.ts';
+import { NOBODY } from '../../src/model/identity.ts';
 import { declare } from '../../src/model/policy/declare.ts';
 import type { Policy } from '../../src/model/policy/types.ts';
-import { NOBODY } from '../../src/model/identity.ts';
 import type { Segment } from '../../src/model/types.ts';
 import { keyOf, openParts, openTest, testWorld } from './kit.ts';
 import { nameOf } from './naive.ts';
@@ -199,7 +199,10 @@ test('a database opened read-only has the policies and refuses to declare', asyn
   assert.equal(reading.subtree('a').policy.ttl, 5);
   assert.doesNotThrow(() => reading.subtree('a', { ttl: 5, index: { i: ['x'] } }), 'what holds already is no write');
   assert.throws(() => reading.subtree('a', { ttl: 6 }), { kind: 'denied', code: 'READ_ONLY' });
-  assert.deepEqual([...reading.subtree('a').lookup('i', 'v')].map(({ path }) => path), [['1']]);
+  assert.deepEqual(
+    [...reading.subtree('a').lookup('i', 'v')].map(({ path }) => path),
+    [['1']],
+  );
   await reading.close();
 });
 
