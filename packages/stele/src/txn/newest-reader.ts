@@ -20,7 +20,7 @@ import { checkKey, checkVersion } from './options.ts';
 import { checkNth, checkRange, SightReader } from './reader.ts';
 import { ScanIterator } from './scan-iterator.ts';
 import type { Sight } from './scanner.ts';
-import type { Change, CommitRecord, Decode, Entry, HistoryEntry, KeyRange, ScanRange, View, ViewOptions } from './types.ts';
+import type { Change, CommitRecord, Decode, Entry, HistoryEntry, KeyRange, Make, ScanRange, View, ViewOptions, Walk } from './types.ts';
 import { PinnedView } from './view.ts';
 
 /** Entries that cannot be answered by their bytes alone. */
@@ -116,13 +116,14 @@ export abstract class NewestReader extends SightReader {
     return values;
   }
 
-  override scan(range: ScanRange = {}): IterableIterator<Entry> {
+  override walk<T>(range: ScanRange, make: Make<T>): Walk<T> {
     checkRange(range);
     const view = this.viewOfNow();
     return new ScanIterator(
       this.#readable(),
       view,
       range,
+      make,
       () => view.check(),
       () => view.close(),
     );

@@ -13,9 +13,9 @@ import { FOUND, NONE } from './core.ts';
 import { countAt } from './count.ts';
 import { Found, lookup, settleValue } from './lookup.ts';
 import { checkKey } from './options.ts';
-import { ScanIterator } from './scan-iterator.ts';
+import { entryMaker, ScanIterator } from './scan-iterator.ts';
 import { beginScan, type Scanner, type Sight } from './scanner.ts';
-import type { Decode, Entry, KeyRange, Reader, ScanRange } from './types.ts';
+import type { Decode, Entry, KeyRange, Make, Reader, ScanRange, Walk } from './types.ts';
 
 const EVERYTHING: KeyRange = {};
 
@@ -139,8 +139,12 @@ export abstract class SightReader implements Reader {
   }
 
   scan(range: ScanRange = EVERYTHING): IterableIterator<Entry> {
+    return this.walk(range, entryMaker(this.core.copyOf));
+  }
+
+  walk<T>(range: ScanRange, make: Make<T>): Walk<T> {
     checkRange(range);
-    return new ScanIterator(this.core, this.sight(), range, () => this.sight());
+    return new ScanIterator(this.core, this.sight(), range, make, () => this.sight());
   }
 
   forEach(

@@ -1,5 +1,5 @@
 /**
- * The lazy iterator behind `scan`: hand-written, so that a step costs one object and two copies.
+ * The lazy iterator behind `scan` and `walk`: hand-written, so that a step costs no more than what `make` makes.
  *
  * It may be abandoned at any time: it holds no pin of its own. The reader that made it holds the view; after that is
  * closed the next step says so. An iterator of the engine itself brings a view of its own, which ends with the last entry, on `return`,
@@ -10,23 +10,33 @@ import type { Core } from './core.ts';
 import { FOUND, NONE } from './core.ts';
 import { settleValue } from './lookup.ts';
 import { beginScan, type Scanner, type Sight } from './scanner.ts';
-import type { Entry, ScanRange } from './types.ts';
+import type { Entry, Make, ScanRange, Walk } from './types.ts';
 
-const NOTHING = new Uint8Array(0);
+/** Of a reader that is asked for entries: what `scan` gives. */
+export function entryMaker(copyOf: (bytes: Uint8Array, start: number, end: number) => Uint8Array): Make<Entry> {
+  return (key, keyBytes, bytes, start, end, version, expiresAt) => ({
+    key: copyOf(key, 0, keyBytes),
+    value: copyOf(bytes, start, end),
+    version,
+    expiresAt: expiresAt === 0 ? undefined : expiresAt,
+  });
+}
 
-export class ScanIterator implements IterableIterator<Entry> {
+export class ScanIterator<T> implements Walk<T> {
   readonly #core: Core;
   /** Undefined after the end. */
   #scanner: Scanner | undefined;
   readonly #check: () => void;
+  readonly #make: Make<T>;
   readonly #withValues: boolean;
   #left: number;
   readonly #onEnd: (() => void) | undefined;
 
   /** `check` is called before every step and throws when the reader is closed; `onEnd` once at the end. */
-  constructor(core: Core, sight: Sight, range: ScanRange, check: () => void, onEnd?: () => void) {
+  constructor(core: Core, sight: Sight, range: ScanRange, make: Make<T>, check: () => void, onEnd?: () => void) {
     this.#core = core;
     this.#check = check;
+    this.#make = make;
     this.#withValues = range.values !== false;
     this.#left = range.limit ?? Number.POSITIVE_INFINITY;
     this.#onEnd = onEnd;
@@ -37,7 +47,7 @@ export class ScanIterator implements IterableIterator<Entry> {
     return this;
   }
 
-  next(): IteratorResult<Entry, undefined> {
+  next(): IteratorResult<T, undefined> {
     const scanner = this.#scanner;
     if (this.#left <= 0 || scanner === undefined) return this.return();
     this.#check();
@@ -50,19 +60,18 @@ export class ScanIterator implements IterableIterator<Entry> {
     if (--this.#left <= 0) this.#onEnd?.();
     const { found } = scanner;
     if (this.#withValues) settleValue(this.#core, found);
-    const value = this.#withValues ? this.#core.copyOf(found.bytes, found.start, found.end) : NOTHING;
+    else found.end = found.start;
     return {
       done: false,
-      value: {
-        key: this.#core.copyOf(scanner.key, 0, scanner.keyBytes),
-        value,
-        version: found.commit,
-        expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,
-      },
+      value: this.#make(scanner.key, scanner.keyBytes, found.bytes, found.start, found.end, found.commit, found.expiresAt),
     };
   }
 
-  return(): IteratorResult<Entry, undefined> {
+  skipTo(key: Uint8Array, keyBytes: number): void {
+    this.#scanner?.skipTo(key, keyBytes);
+  }
+
+  return(): IteratorResult<T, undefined> {
     this.#left = 0;
     this.#scanner?.end();
     this.#scanner = undefined;

@@ -115,6 +115,15 @@ export class Scanner {
     this.#setSkips();
   }
 
+  /** The next step goes to the first entry at or behind the key, backwards to the last one before it. The key lies ahead. */
+  skipTo(key: Uint8Array, keyBytes: number): void {
+    if (this.#place === 'done') return;
+    for (let at = 0; at < keyBytes; at++) this.key[at] = key[at]!;
+    this.keyBytes = keyBytes;
+    this.#place = this.#reverse ? 'on' : 'again';
+    this.#modifications = -1;
+  }
+
   /** The walk is over: whoever called this does not touch the scanner again. */
   end(): void {
     this.#place = 'done';

@@ -19,7 +19,7 @@ import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf }
 import { type ReadRange, ReadSet } from './read-set.ts';
 import { checkRange, SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
-import type { Commit, CommitOptions, Decode, Entry, KeyRange, ScanRange, Transaction } from './types.ts';
+import type { Commit, CommitOptions, Decode, Entry, KeyRange, Make, ScanRange, Transaction, Walk } from './types.ts';
 import { PinnedView } from './view.ts';
 import { type WriteEffect, WriteSet } from './write-set.ts';
 
@@ -120,6 +120,10 @@ export class EngineTransaction extends SightReader implements Transaction {
     // What is scanned is settled by the call, not by the first step.
     const fixed = { ...range, start: range.start?.slice(), end: range.end?.slice() } as ScanRange;
     return mergedScan(this, fixed, [...effectsIn(this.writes, fixed)]);
+  }
+
+  override walk<T>(range: ScanRange, make: Make<T>): Walk<T> {
+    return new TransactionWalk(this, range, make);
   }
 
   override forEach(
@@ -298,6 +302,48 @@ class Examined {
     }
     this.#joined.start = start;
     this.#joined.end = end;
+  }
+}
+
+/** Where it skips, another scan begins: what lies between was not examined. */
+class TransactionWalk<T> implements Walk<T> {
+  readonly #txn: EngineTransaction;
+  readonly #make: Make<T>;
+  #range: ScanRange;
+  #left: number;
+  #inner: Iterator<Entry, undefined>;
+
+  constructor(txn: EngineTransaction, range: ScanRange, make: Make<T>) {
+    this.#txn = txn;
+    this.#make = make;
+    this.#range = range;
+    this.#left = range.limit ?? Number.POSITIVE_INFINITY;
+    this.#inner = txn.scan(range) as Iterator<Entry, undefined>;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<T, undefined> {
+    const step = this.#inner.next();
+    if (step.done === true) return step;
+    this.#left--;
+    const { key, value, version, expiresAt } = step.value;
+    return { done: false, value: this.#make(key, key.length, value, 0, value.length, version, expiresAt ?? 0) };
+  }
+
+  skipTo(key: Uint8Array, keyBytes: number): void {
+    this.#inner.return?.();
+    const bound = key.slice(0, keyBytes);
+    this.#range = { ...this.#range, limit: this.#left, ...(this.#range.reverse === true ? { end: bound } : { start: bound }) };
+    this.#inner = this.#txn.scan(this.#range) as Iterator<Entry, undefined>;
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.#left = 0;
+    this.#inner.return?.();
+    return { done: true, value: undefined };
   }
 }
 

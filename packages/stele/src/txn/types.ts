@@ -87,6 +87,28 @@ export interface Entry {
 /** Turns value bytes in place into what the caller wants; must not keep `bytes`. */
 export type Decode<T> = (bytes: Uint8Array, start: number, end: number) => T;
 
+/** Makes of an entry in place what the caller wants; must not keep `key` or `bytes`. `expiresAt` is 0 for never. */
+export type Make<T> = (
+  key: Uint8Array,
+  keyBytes: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  version: number,
+  expiresAt: number,
+) => T;
+
+/** A lazy walk over a range. It may be abandoned. */
+export interface Walk<T> extends IterableIterator<T> {
+  next(): IteratorResult<T, undefined>;
+  return(): IteratorResult<T, undefined>;
+  /**
+   * Goes on with the first entry at or behind the key in `key[0, keyBytes)`, in a reversed walk with the last one before it. For keys that
+   * lie ahead in the range. Cost: one descent at the next step.
+   */
+  skipTo(key: Uint8Array, keyBytes: number): void;
+}
+
 /** Reads see one (commit, time). All returned bytes are copies. */
 export interface Reader {
   get(key: Uint8Array): Uint8Array | undefined;
@@ -98,6 +120,8 @@ export interface Reader {
   entry(key: Uint8Array): Entry | undefined;
   /** Lazy, hand-written iterator; may be abandoned; sees the reader's view even while writes go on. */
   scan(range?: ScanRange): IterableIterator<Entry>;
+  /** As scan, with `make` in the place of copies. */
+  walk<T>(range: ScanRange, make: Make<T>): Walk<T>;
   /** Batch form of scan without keeping entries: `visit` gets key and value in place; return false to stop. Returns entries visited. */
   forEach(
     range: ScanRange,

@@ -130,6 +130,9 @@ function audited(what: string, reader: Reader): Entry[] {
   expect('last is the last of the scan', entries.at(-1), reader.last());
   const backwards = [...reader.scan({ reverse: true, values: false })].map((entry) => entry.key);
   expect('a scan in reverse is the scan reversed', entries.map((entry) => entry.key).reverse(), backwards);
+  const some = entries.filter((_entry, i) => i % (3 + (entries.length >> 2)) === 0).map((entry) => entry.key);
+  expect('a walk that skips meets what it skips to', some, skipping(reader, some, false));
+  expect('so does one in reverse', some.toReversed(), skipping(reader, some.toReversed(), true));
   for (let i = 0; i < entries.length; i += 1 + Math.floor(entries.length / 16)) {
     const entry = entries[i] as Entry;
     expect('get is what the scan shows', entry.value, reader.get(entry.key));
@@ -139,6 +142,21 @@ function audited(what: string, reader: Reader): Entry[] {
     expect('count from a key is the rest', entries.length - i, reader.count({ start: entry.key }));
   }
   return entries;
+}
+
+/** What a walk meets that is sent from each of the keys to the next. */
+function skipping(reader: Reader, keys: readonly Uint8Array[], reverse: boolean): Uint8Array[] {
+  const walk = reader.walk({ reverse, values: false }, (key, keyLength) => key.slice(0, keyLength));
+  const met: Uint8Array[] = [];
+  for (const key of keys) {
+    const behind = Uint8Array.of(...key, 0);
+    if (reverse) walk.skipTo(behind, behind.length);
+    else walk.skipTo(key, key.length);
+    const step = walk.next();
+    if (step.done !== true) met.push(step.value);
+  }
+  walk.return();
+  return met;
 }
 
 /** The ranges a read touches. */

@@ -3,7 +3,7 @@
  * newest state, a view and a transaction. Returned bytes are copies, as the interface promises.
  */
 
-import type { Decode, Entry, KeyRange, Reader, ScanRange } from '../../src/txn/types.ts';
+import type { Decode, Entry, KeyRange, Make, Reader, ScanRange, Walk } from '../../src/txn/types.ts';
 import type { ReferenceReader } from './reference.ts';
 
 export abstract class FakeReader implements Reader {
@@ -46,6 +46,31 @@ export abstract class FakeReader implements Reader {
 
   scan(range: ScanRange = {}): IterableIterator<Entry> {
     return this.source(range).scan(range).map(copyOf).values();
+  }
+
+  walk<T>(range: ScanRange, make: Make<T>): Walk<T> {
+    const made = (rest: ScanRange): Iterator<T, undefined> =>
+      [...this.scan(rest)]
+        .map(({ key, value, version, expiresAt }) => make(key, key.length, value, 0, value.length, version, expiresAt ?? 0))
+        [Symbol.iterator]() as Iterator<T, undefined>;
+    let left = range.limit ?? Number.POSITIVE_INFINITY;
+    let inner = made(range);
+    const walk: Walk<T> = {
+      [Symbol.iterator]: () => walk,
+      next() {
+        left--;
+        return inner.next();
+      },
+      return: () => {
+        inner = [][Symbol.iterator]();
+        return { done: true, value: undefined };
+      },
+      skipTo: (key, keyBytes) => {
+        const bound = key.slice(0, keyBytes);
+        inner = made({ ...range, limit: left, ...(range.reverse === true ? { end: bound } : { start: bound }) });
+      },
+    };
+    return walk;
   }
 
   forEach(

@@ -40,6 +40,14 @@ test('a reader sees what the owner wrote, key by key and in order', async () => 
     all,
     [...engine.scan()].map((entry) => show(entry.key)),
   );
+  const walk = reader.walk({ values: false }, (bytes, keyBytes) => show(bytes.slice(0, keyBytes)));
+  walk.skipTo(key(100), key(100).length);
+  assert.equal(walk.next().value, show(key(100)));
+  walk.skipTo(key(2000), key(2000).length);
+  assert.deepEqual([walk.next().value, walk.next().value], [show(key(2000)), show(key(2001))]);
+  const downwards = reader.walk({ reverse: true }, (bytes, keyBytes) => show(bytes.slice(0, keyBytes)));
+  downwards.skipTo(key(2500), key(2500).length);
+  assert.deepEqual([downwards.next().value, downwards.next().value], [show(key(2499)), show(key(2498))]);
   const back = [...reader.scan({ reverse: true, start: key(2990), end: key(3010) })].map((entry) => show(entry.key));
   assert.deepEqual(
     back,

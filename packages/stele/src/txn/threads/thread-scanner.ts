@@ -87,6 +87,12 @@ export class ThreadScanner {
     }
   }
 
+  /** The next step goes to the first entry at or behind the key, backwards to the last one before it. The key lies ahead. */
+  skipTo(key: Uint8Array, keyBytes: number): void {
+    this.#leaf = undefined;
+    this.#aim(key, keyBytes);
+  }
+
   /** Copies the next leaf that may hold something; `#leaf` stays undefined when there was none below this part of the tree. */
   #enterLeaf(): void {
     const lookup = this.#lookup;

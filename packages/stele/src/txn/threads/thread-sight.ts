@@ -10,13 +10,13 @@ import { SteleError } from '../../base/errors.ts';
 import { FOUND, NONE } from '../core.ts';
 import { checkKey } from '../options.ts';
 import { checkRange } from '../reader.ts';
-import type { Decode, Entry, KeyRange, Reader, ScanRange } from '../types.ts';
+import { entryMaker } from '../scan-iterator.ts';
+import type { Decode, Entry, KeyRange, Make, Reader, ScanRange, Walk } from '../types.ts';
 import { AGAIN, type ThreadLookup } from './lookup.ts';
 import { countByWalk, countNow } from './thread-count.ts';
 import { ThreadScanner } from './thread-scanner.ts';
 
 const EVERYTHING: KeyRange = {};
-const NO_BYTES = new Uint8Array(0);
 
 /** What a thread sees while it reads; `end` says whether it could be relied on all the while. */
 export interface ThreadSight {
@@ -103,8 +103,12 @@ export abstract class ThreadSightReader implements Reader {
   }
 
   scan(range: ScanRange = EVERYTHING): IterableIterator<Entry> {
+    return this.walk(range, entryMaker(this.lookup.copyOf));
+  }
+
+  walk<T>(range: ScanRange, make: Make<T>): Walk<T> {
     checkRange(range);
-    return new ThreadScanIterator(this.lookup, this.hold(), range);
+    return new ThreadScanIterator(this.lookup, this.hold(), range, make);
   }
 
   forEach(
@@ -194,16 +198,16 @@ function promised<T>(work: () => T): Promise<T> {
 }
 
 /** Holds its sight from the call of `scan` to its end, `return`, or the expiry of the view. */
-class ThreadScanIterator implements IterableIterator<Entry> {
+class ThreadScanIterator<T> implements Walk<T> {
   readonly #scanner: ThreadScanner;
-  readonly #copyOf: ThreadLookup['copyOf'];
+  readonly #make: Make<T>;
   readonly #sight: ThreadSight;
   readonly #withValues: boolean;
   #left: number;
 
-  constructor(lookup: ThreadLookup, sight: ThreadSight, range: ScanRange) {
+  constructor(lookup: ThreadLookup, sight: ThreadSight, range: ScanRange, make: Make<T>) {
     this.#sight = sight;
-    this.#copyOf = lookup.copyOf;
+    this.#make = make;
     this.#scanner = new ThreadScanner(lookup, sight.commit, sight.timeMs, range, range.reverse === true);
     this.#withValues = range.values !== false;
     this.#left = range.limit ?? Number.POSITIVE_INFINITY;
@@ -213,7 +217,7 @@ class ThreadScanIterator implements IterableIterator<Entry> {
     return this;
   }
 
-  next(): IteratorResult<Entry, undefined> {
+  next(): IteratorResult<T, undefined> {
     if (this.#left <= 0) return this.return();
     const scanner = this.#scanner;
     this.#sight.check();
@@ -221,19 +225,16 @@ class ThreadScanIterator implements IterableIterator<Entry> {
     this.#sight.check();
     if (state === NONE) return this.return();
     this.#left--;
-    const { found } = scanner;
-    return {
-      done: false,
-      value: {
-        key: this.#copyOf(scanner.key, 0, scanner.keyBytes),
-        value: this.#withValues ? this.#copyOf(found.bytes, found.start, found.end) : NO_BYTES,
-        version: found.commit,
-        expiresAt: found.expiresAt === 0 ? undefined : found.expiresAt,
-      },
-    };
+    const { bytes, start, end, commit, expiresAt } = scanner.found;
+    const value = this.#make(scanner.key, scanner.keyBytes, bytes, start, this.#withValues ? end : start, commit, expiresAt);
+    return { done: false, value };
   }
 
-  return(): IteratorResult<Entry, undefined> {
+  skipTo(key: Uint8Array, keyBytes: number): void {
+    this.#scanner.skipTo(key, keyBytes);
+  }
+
+  return(): IteratorResult<T, undefined> {
     this.#left = 0;
     this.#sight.release();
     return { done: true, value: undefined };
