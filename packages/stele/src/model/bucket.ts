@@ -31,6 +31,7 @@ import type {
 import type { Value } from './value/types.ts';
 import { PlacedWriter } from './writing.ts';
 
+const HISTORY_OPTIONS: ReadonlySet<string> = new Set(['limit']);
 const CHANGES_OPTIONS: ReadonlySet<string> = new Set(['from', 'prefix', 'signal']);
 
 export abstract class PlacedBucket<T> extends PlacedWriter<T> implements Bucket<T> {
@@ -56,6 +57,7 @@ export abstract class PlacedBucket<T> extends PlacedWriter<T> implements Bucket<
 
   history<V = T>(path: Path, options?: { readonly limit?: number }): Rows<HistoryEntry<V>> {
     demand(this.who, 'read');
+    checkMembers('options', options, HISTORY_OPTIONS);
     return historyRows<V>(this.store, this.place.key(path), { upTo: undefined, limit: options?.limit });
   }
 

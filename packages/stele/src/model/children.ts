@@ -18,12 +18,13 @@ export interface Level {
   readonly limit: number;
 }
 
-/** The children, in order. `close` is called once when the walk ends or is abandoned. */
-export function* childrenOf(reader: Reader, level: Level, close: () => void): Generator<Segment, undefined> {
+/** The children, in order. The view is held from the first step until the walk ends or is abandoned. */
+export function* childrenOf(hold: () => { readonly reader: Reader; close(): void }, level: Level): Generator<Segment, undefined> {
+  const held = hold();
   try {
     let { start, end } = bounds(level);
     for (let left = level.limit; left > 0; left--) {
-      const child = nextChild(reader, { start, end }, level);
+      const child = nextChild(held.reader, { start, end }, level);
       if (child === undefined) return undefined;
       if (level.reverse) end = child;
       else start = behind(child);
@@ -31,7 +32,7 @@ export function* childrenOf(reader: Reader, level: Level, close: () => void): Ge
     }
     return undefined;
   } finally {
-    close();
+    held.close();
   }
 }
 

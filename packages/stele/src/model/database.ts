@@ -14,7 +14,7 @@ import { PlacedBucket } from './bucket.ts';
 import { demand, identified, type Who } from './identity.ts';
 import { verifyDerived } from './index/verify.ts';
 import type { Place } from './place.ts';
-import type { Store } from './store.ts';
+import { checkMembers, type Store } from './store.ts';
 import type { Database, Identity, Work } from './types.ts';
 import type { Value } from './value/types.ts';
 
@@ -31,11 +31,18 @@ export interface Targets {
 export interface Life {
   readonly host: Host;
   readonly targets: Targets;
+  /** Closed by the program, for good. */
+  isEnded: boolean;
   /** Opens the engine and the policies again, after a repair. */
   reopen(store: Store): Promise<void>;
   /** Gives back what opening took of the host. */
   release(): Promise<void>;
 }
+
+const WORK = ['signal', 'progress'];
+const WORK_OPTIONS: ReadonlySet<string> = new Set(WORK);
+const BACKUP_OPTIONS: ReadonlySet<string> = new Set([...WORK, 'singleFile', 'history']);
+const REPAIR_OPTIONS: ReadonlySet<string> = new Set(['backup', 'cutLogAt']);
 
 export class StoredDatabase extends PlacedBucket<Value> implements Database {
   readonly #life: Life;
@@ -63,6 +70,7 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
 
   async compact(work: Work = {}): Promise<void> {
     demand(this.who, 'admin');
+    checkMembers('options', work, WORK_OPTIONS);
     await this.store.engine.compact(work);
   }
 
@@ -71,6 +79,7 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
     options: Work & { readonly singleFile?: boolean; readonly history?: boolean } = {},
   ): Promise<void> {
     demand(this.who, 'admin');
+    checkMembers('options', options, BACKUP_OPTIONS);
     const { singleFile = false, ...rest } = options;
     const { targets } = this.#life;
     if (singleFile && typeof target !== 'string')
@@ -85,6 +94,7 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
   }
 
   async verify(work: Work = {}): Promise<VerifyReport> {
+    checkMembers('options', work, WORK_OPTIONS);
     const report = await this.store.engine.verify(work);
     const damages = [...report.damages, ...(await verifyDerived(this.store, work))];
     return { ...report, ok: damages.length === 0, damages };
@@ -92,6 +102,8 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
 
   async repair(options: { readonly backup?: string | Storage; readonly cutLogAt?: 'damage' } = {}): Promise<RepairReport> {
     demand(this.who, 'admin');
+    checkMembers('options', options, REPAIR_OPTIONS);
+    if (this.#life.isEnded) throw new SteleError('closed', 'DATABASE_CLOSED', 'the database is closed');
     if (this.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only');
     const { host, targets } = this.#life;
     const backup = options.backup === undefined ? undefined : targets.storage(options.backup);
@@ -103,6 +115,7 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
         ...(options.cutLogAt === undefined ? {} : { cutLogAt: options.cutLogAt }),
       });
       await this.#life.reopen(this.store);
+      for (const listen of this.store.afterReopening) listen();
       return report;
     } finally {
       backup?.close();
@@ -114,11 +127,13 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
   }
 
   share(): SharedHandle {
+    demand(this.who, 'read');
     return this.store.engine.share();
   }
 
   async close(): Promise<void> {
     demand(this.who, 'admin');
+    this.#life.isEnded = true;
     await this.store.engine.close();
     await this.#life.release();
   }

@@ -14,7 +14,7 @@ import type { Store } from './store.ts';
 import type { Difference, Rows } from './types.ts';
 
 /** From `before` to `after`: what was put, replaced by another value, and deleted. */
-export function differences(store: Store, before: View, after: View, place: Place, prefix: Path): Rows<Difference> {
+export function differences(store: Store, before: View, after: View, place: Place, prefix: Path = []): Rows<Difference> {
   const range = place.range(prefix);
   return rowsOf(() => walk(store, before, after, place, range));
 }

@@ -33,12 +33,18 @@ const OPERATION_MEMBERS: Readonly<Record<BatchOperation['type'], ReadonlySet<str
   deleteTree: new Set(['type', 'path']),
 };
 const NOTHING = new Uint8Array(0);
+/** Behind a prefix it goes on with an escaped zero: another segment. */
+const ESCAPE = '\xff';
+const FOR_EVER: Lifetime = { ttlMs: undefined, expiresAt: 0 };
 
 type Step =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array; readonly lifetime: Lifetime }
   | { readonly type: 'delete'; readonly key: Uint8Array }
   | { readonly type: 'deleteBelow'; readonly key: Uint8Array }
   | { readonly type: 'check'; readonly key: Uint8Array; readonly ifVersion: number };
+
+/** undefined: deleted. */
+type Written = { readonly value: Value; readonly lifetime: Lifetime } | undefined;
 
 export class Draft {
   readonly #store: Store;
@@ -51,8 +57,8 @@ export class Draft {
   #stamps = 0;
   #durability: Durability | undefined;
   #isDerived = false;
-  /** Values of this draft by key, once an increment has asked. */
-  #written: Map<string, Value | undefined> | undefined;
+  /** What this draft wrote, by key, once an increment has asked. */
+  #written: Map<string, Written> | undefined;
   /** One commit whatever its size: trees. */
   isUnbounded = false;
   /** Kept under the idempotency key, for whoever repeats it. */
@@ -97,8 +103,9 @@ export class Draft {
   }
 
   #put(key: Uint8Array, value: Value | object, lifetime: Lifetime): void {
-    this.#steps.push({ type: 'put', key, value: this.#store.codec.encode(value), lifetime: this.#touch(key, lifetime) });
-    this.#written?.set(nameOf(key), value as Value);
+    const step = { type: 'put', key, value: this.#store.codec.encode(value), lifetime: this.#touch(key, lifetime) } as const;
+    this.#steps.push(step);
+    this.#written?.set(nameOf(key), { value: value as Value, lifetime: step.lifetime });
   }
 
   delete(path: Path, ifVersion?: number): void {
@@ -123,24 +130,27 @@ export class Draft {
     const { engine, codec } = this.#store;
     const key = this.#place.key(path);
     this.#check(key, ifVersion);
-    this.#written ??= this.#valuesSoFar();
+    this.#written ??= this.#writtenSoFar();
     const name = nameOf(key);
-    const entry = engine.entry(key);
-    const before = this.#written.has(name) ? this.#written.get(name) : entry && codec.decode(entry.value, 0, entry.value.length);
-    const sum = added(before, delta, path);
-    this.#put(
-      key,
-      sum,
-      before === undefined || entry === undefined ? lifetimeOf(undefined) : { ttlMs: undefined, expiresAt: entry.expiresAt ?? 0 },
-    );
+    const entry = this.#written.has(name) ? undefined : engine.entry(key);
+    const before =
+      entry === undefined
+        ? this.#written.get(name)
+        : {
+            value: codec.decode(entry.value, 0, entry.value.length),
+            lifetime: entry.expiresAt === undefined ? FOR_EVER : { ttlMs: undefined, expiresAt: entry.expiresAt },
+          };
+    const sum = added(before?.value, delta, path);
+    this.#put(key, sum, before?.lifetime ?? lifetimeOf(undefined));
     return sum;
   }
 
-  #valuesSoFar(): Map<string, Value | undefined> {
-    const written = new Map<string, Value | undefined>();
+  #writtenSoFar(): Map<string, Written> {
+    const written = new Map<string, Written>();
     const { codec, engine } = this.#store;
     for (const step of this.#steps) {
-      if (step.type === 'put') written.set(nameOf(step.key), codec.decode(step.value, 0, step.value.length));
+      if (step.type === 'put')
+        written.set(nameOf(step.key), { value: codec.decode(step.value, 0, step.value.length), lifetime: step.lifetime });
       else if (step.type === 'delete') written.set(nameOf(step.key), undefined);
       else if (step.type === 'deleteBelow')
         this.#forget(engine.scan({ start: step.key, end: behind(step.key), values: false }), step.key, written);
@@ -148,10 +158,10 @@ export class Draft {
     return written;
   }
 
-  #forget(stored: Iterable<{ readonly key: Uint8Array }>, prefix: Uint8Array, written: Map<string, Value | undefined>): void {
+  #forget(stored: Iterable<{ readonly key: Uint8Array }>, prefix: Uint8Array, written: Map<string, Written>): void {
     for (const { key } of stored) written.set(nameOf(key), undefined);
     const below = nameOf(prefix);
-    for (const name of written.keys()) if (name.startsWith(below)) written.set(name, undefined);
+    for (const name of written.keys()) if (name.startsWith(below) && name[below.length] !== ESCAPE) written.set(name, undefined);
   }
 
   deleteTree(path: Path): void {
@@ -290,9 +300,12 @@ export class Draft {
 export function checkVersion(txn: Transaction, key: Uint8Array, expected: number): void {
   if (!Number.isSafeInteger(expected) || expected < 0)
     throw new SteleError('invalid', 'VERSION_INVALID', `ifVersion is ${describe(expected)}, expected a commit number from 0`);
-  const found = txn.entry(key)?.version ?? 0;
-  if (found === expected) return;
-  throw new SteleError('conflict', 'VERSION_MISMATCH', `the path has version ${found}, expected ${expected}`, {
+  const entry = txn.entry(key);
+  const found = entry?.version ?? 0;
+  const isOwn = entry !== undefined && found === 0;
+  if (found === expected && !isOwn) return;
+  const what = isOwn ? 'the path was written in this transaction' : `the path has version ${found}`;
+  throw new SteleError('conflict', 'VERSION_MISMATCH', `${what}, expected ${expected === 0 ? 'no entry' : `version ${expected}`}`, {
     detail: { key, found, expected },
   });
 }

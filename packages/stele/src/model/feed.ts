@@ -12,8 +12,9 @@
 import { SteleError } from '../base/errors.ts';
 import type { Change as KernelChange } from '../txn/types.ts';
 import { FIELD_ACTOR, FIELD_REASON, metaField } from './identity.ts';
+import { describe } from './path/layout.ts';
 import type { Place } from './place.ts';
-import type { Store } from './store.ts';
+import { heldView, type Store } from './store.ts';
 import type { Change, ChangeOperation, ChangesOptions } from './types.ts';
 
 /** Larger commits are told in several changes, all but the last with `more`. */
@@ -56,13 +57,56 @@ function isBelow(key: Uint8Array, prefix: Uint8Array): boolean {
   return key.length === prefix.length || key[prefix.length] !== 0xff;
 }
 
-/** Durable commits behind `from`, and then those that come. Ends when the database closes; a signal ends it with CANCELLED. */
-export async function* changesOf(store: Store, place: Place, options: ChangesOptions): AsyncGenerator<Change, undefined> {
-  const { signal } = options;
+/**
+ * Durable commits behind `from`, and then those that come. Ends when the database closes; a signal ends it with CANCELLED.
+ *
+ * @throws {SteleError} `invalid` VERSION_INVALID, PATH_INVALID; HISTORY_EXPIRED at the first step; `closed` DATABASE_CLOSED
+ */
+export function changesOf(store: Store, place: Place, options: ChangesOptions): AsyncIterableIterator<Change> {
   const { engine } = store;
-  const prefix = place.prefixKey(options.prefix ?? []);
-  let last = options.from ?? engine.version;
-  const bell = new Bell();
+  const { from = engine.version, prefix = [], signal } = options;
+  if (!Number.isSafeInteger(from) || from < 0 || from > engine.version)
+    throw new SteleError(
+      'invalid',
+      'VERSION_INVALID',
+      `from is ${describe(from)}, expected a commit number from 0 to ${engine.version}, the newest here`,
+      { detail: { found: from, newest: engine.version } },
+    );
+  return new ChangeStream(store, place, { from, signal, prefix: place.prefixKey(prefix) });
+}
+
+interface Told {
+  readonly from: number;
+  readonly prefix: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Can be given up while it waits for a commit that may never come; a generator alone could not. */
+class ChangeStream implements AsyncIterableIterator<Change, undefined> {
+  readonly #bell = new Bell();
+  readonly #steps: AsyncGenerator<Change, undefined>;
+
+  constructor(store: Store, place: Place, told: Told) {
+    this.#steps = stepsOf(store, place, told, this.#bell);
+  }
+
+  next(): Promise<IteratorResult<Change, undefined>> {
+    return this.#steps.next();
+  }
+
+  return(): Promise<IteratorResult<Change, undefined>> {
+    this.#bell.ring(true);
+    return this.#steps.return(undefined);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+async function* stepsOf(store: Store, place: Place, { from, prefix, signal }: Told, bell: Bell): AsyncGenerator<Change, undefined> {
+  const { engine } = store;
+  let last = from;
   using _durable = engine.onDurable((version) => bell.ring(version === undefined));
   const stop = (): void => bell.ring(false);
   signal?.addEventListener('abort', stop, { once: true });
@@ -74,6 +118,7 @@ export async function* changesOf(store: Store, place: Place, options: ChangesOpt
           for (const one of told(store, place, prefix, change)) {
             if (signal?.aborted === true) throw cancelled(signal);
             yield one;
+            if (bell.isOver) return undefined;
           }
           last = change.version;
         }
@@ -117,7 +162,7 @@ class Bell {
   }
 }
 
-/** Calls `listener` with each change below `prefix` from now on. */
+/** Calls `listener` with each change below `prefix` from now on, also when the database was repaired meanwhile. */
 export function watchOf(
   store: Store,
   place: Place,
@@ -125,19 +170,36 @@ export function watchOf(
   listener: (change: Change) => void,
   log: (error: unknown) => void,
 ): Disposable {
-  const { engine } = store;
-  let last = engine.version;
-  return engine.onCommitted((_first, through) => {
-    if (through <= last) return;
-    const from = last;
-    last = through;
-    for (const change of engine.changes(from, through))
-      for (const one of told(store, place, prefix, change)) {
-        try {
-          listener(one);
-        } catch (error) {
-          log(error); // the commit stands, and the others are told
+  let isOver = false;
+  const begin = (): Disposable => {
+    const { engine } = store;
+    heldView(engine).close(); // refused when it is closed
+    let last = engine.version;
+    return engine.onCommitted((_first, through) => {
+      if (through <= last) return;
+      const from = last;
+      last = through;
+      for (const change of engine.changes(from, through))
+        for (const one of told(store, place, prefix, change)) {
+          if (isOver) return;
+          try {
+            listener(one);
+          } catch (error) {
+            log(error); // the commit stands, and the others are told
+          }
         }
-      }
-  });
+    });
+  };
+  let current = begin();
+  const again = (): void => {
+    current = begin();
+  };
+  store.afterReopening.add(again);
+  return {
+    [Symbol.dispose]() {
+      isOver = true;
+      store.afterReopening.delete(again);
+      current[Symbol.dispose]();
+    },
+  };
 }

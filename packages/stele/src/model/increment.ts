@@ -1,8 +1,8 @@
 /**
  * Adding to a stored number.
  *
- * Whole numbers add exactly: beyond the safe range the sum is a bigint, and a bigint sum that is safe again is a number. Fractions add as
- * doubles do.
+ * Whole numbers add exactly, those beyond the safe range too: there the sum is a bigint, and a bigint sum that is safe again is a number.
+ * Fractions add as doubles do.
  *
  * Specification: docs/api.md, "increment".
  */
@@ -33,7 +33,7 @@ export function added(before: Value | undefined, delta: number | bigint, path: P
 }
 
 function isWhole(value: number | bigint): boolean {
-  return typeof value === 'bigint' || Number.isSafeInteger(value);
+  return typeof value === 'bigint' || Number.isInteger(value);
 }
 
 function canonical(value: number | bigint): number | bigint {

@@ -75,6 +75,7 @@ export function openDatabase(platform: Platform, options: OpenOptions): Database
   return new StoredDatabase(store, new Place(), NOBODY, {
     host,
     targets: platform.targets,
+    isEnded: false,
     release: () => platform.release(),
     async reopen(repaired) {
       repaired.engine = openEngineSync(engineOptions);

@@ -83,7 +83,7 @@ export class Place {
   scanRange(options: ScanOptions = NOTHING): { start: Uint8Array; end: Uint8Array } {
     const range = this.bounds(options);
     if (options.after === undefined) return range;
-    const after = this.#bound('after', options.after, this.range(options.prefix ?? []));
+    const after = this.#bound('after', options.after, this.range(options.prefix === undefined ? [] : options.prefix));
     if (options.reverse === true) return compare(after, range.end) < 0 ? { start: range.start, end: after } : range;
     const next = successor(after);
     return compare(next, range.start) > 0 ? { start: next, end: range.end } : range;

@@ -17,7 +17,7 @@ import { formatPath } from './path/text.ts';
 import type { Path, Segment } from './path/types.ts';
 import { behind, type Place } from './place.ts';
 import { Mapped, rowsOf } from './rows.ts';
-import type { Codec } from './store.ts';
+import { type Codec, checkMembers } from './store.ts';
 import { type Leaf, nestTree } from './tree-value.ts';
 import type { Bounds, ChildrenOptions, Entry, Kind, Reading, Row, Rows, ScanOptions, Spot, TreeOptions } from './types.ts';
 import { storedBytes } from './value/payload.ts';
@@ -30,6 +30,13 @@ export interface Held {
 }
 
 const PREFETCH_BATCH = 256;
+const SCAN_OPTIONS: ReadonlySet<string> = new Set(['prefix', 'start', 'end', 'after', 'reverse', 'limit', 'values']);
+const BOUNDS: ReadonlySet<string> = new Set(['prefix', 'start', 'end']);
+const CHILDREN_OPTIONS: ReadonlySet<string> = new Set(['after', 'limit', 'reverse']);
+const TREE_OPTIONS: ReadonlySet<string> = new Set(['depth', 'limit']);
+const PIECE: ReadonlySet<string> = new Set(['offset', 'length']);
+const PREFETCH: ReadonlySet<string> = new Set(['prefix']);
+const PREFETCH_OPTIONS: ReadonlySet<string> = new Set(['signal']);
 
 export abstract class PlacedReader<T> implements Reading<T> {
   /** @internal */
@@ -95,6 +102,7 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   readValue(path: Path, range: { readonly offset?: number; readonly length?: number } = {}): Uint8Array | undefined {
+    checkMembers('range', range, PIECE);
     const { offset = 0, length = Number.MAX_SAFE_INTEGER } = range;
     for (const [name, given] of [
       ['offset', offset],
@@ -111,6 +119,7 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   getTree(path: Path = [], options: TreeOptions = {}): Value | undefined {
+    checkMembers('options', options, TREE_OPTIONS);
     const { depth = Number.POSITIVE_INFINITY, limit = Number.POSITIVE_INFINITY } = options;
     checkLimit('depth', depth);
     checkLimit('limit', limit);
@@ -125,19 +134,18 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   children(path: Path = [], options: ChildrenOptions = {}): Rows<Segment> {
+    checkMembers('options', options, CHILDREN_OPTIONS);
     const { after, limit = Number.POSITIVE_INFINITY, reverse = false } = options;
     checkLimit('limit', limit);
     const key = this.place.prefixKey(path);
     const behindChild = after === undefined ? undefined : this.place.prefixKey([...this.place.path(key, 0, key.length), after]);
-    return rowsOf(() => {
-      const held = this.hold();
-      return childrenOf(held.reader, { key, after: behindChild, reverse, limit }, () => held.close());
-    });
+    return rowsOf(() => childrenOf(() => this.hold(), { key, after: behindChild, reverse, limit }));
   }
 
   scan(options: ScanOptions & { readonly values: false }): Rows<Spot>;
   scan<V = T>(options?: ScanOptions): Rows<Row<V>>;
   scan(options: ScanOptions = {}): Rows<unknown> {
+    checkMembers('options', options, SCAN_OPTIONS);
     const { reverse = false, limit = Number.POSITIVE_INFINITY, values = true } = options;
     checkLimit('limit', limit);
     const range = { ...this.place.scanRange(options), reverse, limit, values };
@@ -149,7 +157,9 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   count(range: Path | Bounds = []): number {
-    return this.reader().count(isPath(range) ? this.place.range(range) : this.place.bounds(range));
+    if (isPath(range)) return this.reader().count(this.place.range(range));
+    checkMembers('range', range, BOUNDS);
+    return this.reader().count(this.place.bounds(range));
   }
 
   first<V = T>(prefix: Path = []): Row<V> | undefined {
@@ -179,8 +189,10 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   async prefetch(what: readonly Path[] | { readonly prefix: Path }, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    checkMembers('options', options, PREFETCH_OPTIONS);
     const { signal } = options;
     const isList = Array.isArray(what);
+    if (!isList) checkMembers('what', what, PREFETCH);
     const keys = isList ? this.#keys(what) : undefined;
     const range = isList ? undefined : this.place.range((what as { prefix: Path }).prefix);
     const held = this.hold();

@@ -11,15 +11,18 @@ import type { Reader, View } from '../txn/types.ts';
 import { differences } from './diff.ts';
 import { lookupRows } from './index/lookup.ts';
 import { historyRows } from './past.ts';
-import { decodePath } from './path/decode.ts';
 import { describe } from './path/layout.ts';
 import type { Path, Segment } from './path/types.ts';
 import type { Place } from './place.ts';
+import { isWithin } from './policy/effective.ts';
 import type { Policy } from './policy/types.ts';
 import { type Held, PlacedReader } from './reading.ts';
-import type { Store } from './store.ts';
+import { checkMembers, type Store } from './store.ts';
 import type { Difference, HistoryEntry, IndexKey, Instant, Match, Rows, Snapshot, SnapshotSubtree } from './types.ts';
 import { instantMs } from './write-options.ts';
+
+const DIFF_OPTIONS: ReadonlySet<string> = new Set(['prefix']);
+const AS_OF_OPTIONS: ReadonlySet<string> = new Set(['skipExpired']);
 
 export class PlacedSnapshot<T> extends PlacedReader<T> implements SnapshotSubtree<T> {
   /** @internal */
@@ -57,7 +60,13 @@ export class PlacedSnapshot<T> extends PlacedReader<T> implements SnapshotSubtre
   }
 
   get skipped(): readonly Segment[][] {
-    return this.view.skipped.filter((prefix) => prefix[0] === this.place.scratch[0]).map((prefix) => decodePath(prefix, 0, prefix.length));
+    const skipped: Segment[][] = [];
+    const own = this.place.prefixKey([]);
+    for (const prefix of this.view.skipped) {
+      if (isWithin(prefix, prefix.length, own)) skipped.push(this.place.path(prefix, 0, prefix.length));
+      else if (isWithin(own, own.length, prefix)) skipped.push([]); // all of this place
+    }
+    return skipped;
   }
 
   subtree<V = T>(path: Path): SnapshotSubtree<V> {
@@ -71,7 +80,10 @@ export class PlacedSnapshot<T> extends PlacedReader<T> implements SnapshotSubtre
   diff(other: Snapshot, options: { readonly prefix?: Path } = {}): Rows<Difference> {
     if (!(other instanceof PlacedSnapshot))
       throw new SteleError('invalid', 'OPTION_INVALID', `diff is asked against ${describe(other)}, expected a snapshot`);
-    return differences(this.#store, this.view, other.view, this.place, options.prefix ?? []);
+    if (other.#store !== this.#store)
+      throw new SteleError('invalid', 'OPTION_INVALID', 'diff is asked against a snapshot of another database, expected one of this');
+    checkMembers('options', options, DIFF_OPTIONS);
+    return differences(this.#store, this.view, other.view, this.place, options.prefix);
   }
 
   lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
@@ -94,6 +106,7 @@ export function viewOf(
   options: { readonly skipExpired?: boolean } = {},
 ): View {
   const { engine } = store;
+  checkMembers('options', options, AS_OF_OPTIONS);
   const viewOptions = options.skipExpired === undefined ? {} : { skipExpired: options.skipExpired };
   if (typeof when === 'number') return engine.asOf(when, viewOptions);
   if (when instanceof Date) return engine.asOfTime(instantMs('asOf', when), viewOptions);

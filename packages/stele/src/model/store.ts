@@ -36,6 +36,8 @@ export class Store {
   readonly codec: Codec;
   readonly readOnly: boolean;
   readonly logger: NonNullable<EngineOptions['logger']>;
+  /** Called when the engine was replaced: what listened to the old one listens to the new one. */
+  readonly afterReopening = new Set<() => void>();
 
   constructor(parts: {
     engine: Engine;

@@ -12,7 +12,7 @@
 import { SteleError } from '../base/errors.ts';
 import type { Commit, CommitOptions as KernelOptions, Transaction as KernelTransaction, Reader } from '../txn/types.ts';
 import { checkVersion } from './draft.ts';
-import type { Who } from './identity.ts';
+import { demand, type Who } from './identity.ts';
 import { added } from './increment.ts';
 import { onceKey, repeated } from './once.ts';
 import { describe } from './path/layout.ts';
@@ -21,11 +21,11 @@ import type { Place } from './place.ts';
 import { type Held, PlacedReader } from './reading.ts';
 import { WriteSession } from './session.ts';
 import { isStamped, stamped } from './stamp.ts';
-import type { Store } from './store.ts';
+import { checkMembers, type Store } from './store.ts';
 import { flattenTree } from './tree-value.ts';
 import type { BeginOptions, CommitOptions, Input, Instant, Transaction, TransactOptions, WritePath } from './types.ts';
 import type { Value } from './value/types.ts';
-import { kernelOptions, type Lifetime, lifetimeOf } from './write-options.ts';
+import { kernelOptions, type Lifetime, lifetimeOf, OWN_DELETE_OPTIONS, OWN_PUT_OPTIONS, OWN_PUT_TREE_OPTIONS } from './write-options.ts';
 
 /** The handle a transaction is begun on. */
 export interface Beginner {
@@ -43,7 +43,9 @@ class Run {
   readonly store: Store;
   readonly txn: KernelTransaction;
   readonly session: WriteSession;
-  readonly #who: Who;
+  readonly who: Who;
+  /** The caller of `transact` commits; the work may not. */
+  readonly isLent: boolean;
   readonly #options: CommitOptions;
   readonly stamps: { readonly place: Place; readonly path: WritePath; readonly value: Uint8Array; readonly lifetime: Lifetime }[] = [];
   readonly committed: Promise<Commit>;
@@ -51,9 +53,10 @@ class Run {
   #reject!: (error: unknown) => void;
   #isEnded = false;
 
-  constructor({ store, who }: Beginner, options: CommitOptions) {
+  constructor({ store, who }: Beginner, options: CommitOptions, isLent: boolean) {
     this.store = store;
-    this.#who = who;
+    this.who = who;
+    this.isLent = isLent;
     this.#options = options;
     this.txn = store.engine.begin();
     this.session = new WriteSession(store, this.txn);
@@ -78,14 +81,13 @@ class Run {
     }
     session.finish();
     if (this.#options.once !== undefined) txn.put(onceKey(this.#options.once), result === undefined ? NOTHING : store.codec.encode(result));
-    return kernelOptions(this.#who, this.#options, session.durability, false);
+    return kernelOptions(this.who, this.#options, session.durability, false);
   }
 
   async commit(result?: Value): Promise<Commit> {
-    this.#assertOpen();
+    this.#end();
     try {
       const commit = await this.txn.commit(this.finish(result));
-      this.#isEnded = true;
       this.#resolve(commit);
       return commit;
     } catch (error) {
@@ -95,10 +97,9 @@ class Run {
   }
 
   commitSync(result?: Value): Commit {
-    this.#assertOpen();
+    this.#end();
     try {
       const commit = this.txn.commitSync(this.finish(result));
-      this.#isEnded = true;
       this.#resolve(commit);
       return commit;
     } catch (error) {
@@ -118,8 +119,10 @@ class Run {
     this.fail(new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction was aborted'));
   }
 
-  #assertOpen(): void {
+  /** From here on neither `abort` nor a second commit has a say. */
+  #end(): void {
     if (this.#isEnded) throw new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction has ended');
+    this.#isEnded = true;
   }
 }
 
@@ -132,11 +135,13 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
   }
 
   protected override reader(): Reader {
-    return this.#run.txn;
+    const { who, txn } = this.#run;
+    if (!who.mayRead) demand(who, 'read');
+    return txn;
   }
 
   protected override hold(): Held {
-    return { reader: this.#run.txn, close: () => {} };
+    return { reader: this.reader(), close: () => {} };
   }
 
   get version(): number {
@@ -156,10 +161,13 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
     value: Input<T>,
     options?: { readonly ttl?: number; readonly expiresAt?: Instant; readonly ifVersion?: number },
   ): void {
+    checkMembers('options', options, OWN_PUT_OPTIONS);
     const lifetime = lifetimeOf(options);
     const { session, stamps, txn } = this.#run;
     if (isStamped(path)) {
-      stamped(path, 0, stamps.length); // refuse what is no path now
+      // Refuse now what is no path, and a condition that no new path meets.
+      const key = this.place.key(stamped(path, 0, stamps.length));
+      if (options?.ifVersion !== undefined) checkVersion(txn, key, options.ifVersion);
       stamps.push({ place: this.place, path, value: this.codec.encode(value as Value), lifetime });
       return;
     }
@@ -169,6 +177,7 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
   }
 
   delete(path: Path, options?: { readonly ifVersion?: number }): void {
+    checkMembers('options', options, OWN_DELETE_OPTIONS);
     const { session, txn } = this.#run;
     const key = this.place.key(path);
     if (options?.ifVersion !== undefined) checkVersion(txn, key, options.ifVersion);
@@ -184,6 +193,7 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
     tree: Value | object,
     options?: { readonly merge?: boolean; readonly ttl?: number; readonly expiresAt?: Instant },
   ): void {
+    checkMembers('options', options, OWN_PUT_TREE_OPTIONS);
     const lifetime = lifetimeOf(options);
     const below = this.place.prefixKey(path);
     const base = this.place.path(below, 0, below.length);
@@ -197,7 +207,8 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
   }
 
   increment(path: Path, delta: number | bigint = 1): number | bigint {
-    const { session, txn } = this.#run;
+    const { session, txn, who } = this.#run;
+    demand(who, 'read'); // the sum tells what was there
     const key = this.place.key(path);
     const entry = txn.entry(key);
     const sum = added(entry && this.codec.decode(entry.value, 0, entry.value.length), delta, path);
@@ -210,6 +221,7 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
   }
 
   peek<V = T>(path: Path): V | undefined {
+    demand(this.#run.who, 'read');
     const bytes = this.#run.txn.peek(this.place.key(path));
     return bytes === undefined ? undefined : (this.codec.decode(bytes, 0, bytes.length) as V);
   }
@@ -226,12 +238,19 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
     return new PlacedTransaction<V>(this.#run, this.place.below(path));
   }
 
-  commit(): Promise<Commit> {
+  async commit(): Promise<Commit> {
+    this.#assertOwn();
     return this.#run.commit();
   }
 
   commitSync(): Commit {
+    this.#assertOwn();
     return this.#run.commitSync();
+  }
+
+  #assertOwn(): void {
+    if (this.#run.isLent)
+      throw new SteleError('invalid', 'OPTION_INVALID', 'commit inside transact: the work returns, and transact commits what it wrote');
   }
 
   abort(): void {
@@ -253,7 +272,7 @@ export function beginTransaction<T>(beginner: Beginner, options: BeginOptions): 
   checkSignal(signal);
   if (options.once !== undefined && repeated(beginner.store.engine, onceKey(options.once)) !== undefined)
     throw new SteleError('conflict', 'ONCE_REPEATED', `a commit under the idempotency key ${describe(options.once)} was made before`);
-  const run = new Run(beginner, options);
+  const run = new Run(beginner, options, false);
   signal?.addEventListener('abort', () => run.abort(), { once: true });
   return new PlacedTransaction<T>(run, beginner.place);
 }
@@ -274,7 +293,7 @@ export async function transact<T, R>(
       return before.result;
     }
     loop.check(clock.monotonicMs());
-    const run = new Run(beginner, options);
+    const run = new Run(beginner, options, true);
     try {
       const result = await loop.raced(Promise.resolve(work(new PlacedTransaction<T>(run, beginner.place))), beginner.store);
       await run.commit(result as Value | undefined);
@@ -299,7 +318,7 @@ export function transactSync<T, R>(beginner: Beginner, work: (tx: Transaction<T>
       return before.result;
     }
     loop.check(clock.monotonicMs());
-    const run = new Run(beginner, options);
+    const run = new Run(beginner, options, true);
     try {
       const result = work(new PlacedTransaction<T>(run, beginner.place));
       if (result instanceof Promise)

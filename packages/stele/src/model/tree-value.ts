@@ -3,17 +3,20 @@
  *
  * Children 0, 1, 2, … of a path without a value make an array; every other set of children an object whose keys are segments in the text
  * grammar (`name`, `#42`, `0x00ff`). The value at an inner path stands under the key '', which no segment can be. Empty objects and arrays
- * are values, not trees.
+ * are values, not trees. A member whose name is not the canonical text of a segment is refused: `C:\\x`
+ * would come back as `C:x`.
  *
- * Invariant: `flattenTree(nestTree(rows))` is `rows`, and `nestTree(flattenTree(tree))` is `tree` for every tree that can be stored.
+ * Invariant: `flattenTree(nestTree(rows))` is `rows`, and `nestTree(flattenTree(tree))` is `tree` for every tree that can be stored, but for
+ * objects of nothing but `#0` to `#n`, which come back as arrays, and of nothing but `''`, which come back as its value.
  *
  * Specification: spec/model.md, "Trees".
  */
 
 import { SteleError } from '../base/errors.ts';
 import { describe, SEGMENTS_MAX } from './path/layout.ts';
-import { formatSegment, parseSegment } from './path/text.ts';
+import { formatPath, formatSegment, parseSegment } from './path/text.ts';
 import type { Segment } from './path/types.ts';
+import { isPlainArray, isPlainObject } from './value/kinds.ts';
 import type { Value } from './value/types.ts';
 
 /** One value of a tree; `path` is relative to the tree's root. */
@@ -97,16 +100,28 @@ function flattenInto(value: Value, path: readonly Segment[], above: readonly obj
   }
   for (const [name, member] of Object.entries(value as Readonly<Record<string, Value>>)) {
     if (name === '') leaves.push({ path, value: member });
-    else flattenInto(member, [...path, parseSegment(name)], within, leaves);
+    else flattenInto(member, [...path, segmentOf(name, path)], within, leaves);
   }
 }
 
 /** Objects and arrays with members are trees; everything else is a value. */
 function isTree(value: Value): value is Value & object {
   if (value === null || typeof value !== 'object') return false;
-  if (Array.isArray(value)) return value.length > 0;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && Object.keys(value).length > 0;
+  if (isPlainArray(value)) return value.length > 0;
+  return isPlainObject(value) && Object.keys(value).length > 0;
+}
+
+/** @throws {SteleError} `invalid` PATH_INVALID */
+function segmentOf(name: string, path: readonly Segment[]): Segment {
+  const segment = parseSegment(name);
+  const canonical = formatSegment(segment);
+  if (canonical === name) return segment;
+  const expected = `${describe(canonical)}, or ${describe(formatSegment(name))} for this very text`;
+  throw new SteleError(
+    'invalid',
+    'PATH_INVALID',
+    `the tree has the member ${describe(name)} below ${path.length === 0 ? 'its root' : formatPath(path)}, expected ${expected}`,
+  );
 }
 
 function refused(path: readonly Segment[], found: string, expected: string): SteleError {

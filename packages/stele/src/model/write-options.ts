@@ -19,6 +19,10 @@ export const DELETE_OPTIONS: ReadonlySet<string> = new Set([...COMMIT, 'ifVersio
 export const PUT_TREE_OPTIONS: ReadonlySet<string> = new Set([...COMMIT, 'merge', 'ttl', 'expiresAt']);
 export const TRANSACT_OPTIONS: ReadonlySet<string> = new Set([...COMMIT, 'retries', 'signal', 'timeoutMs']);
 export const BEGIN_OPTIONS: ReadonlySet<string> = new Set([...COMMIT, 'signal']);
+/** Of the calls inside a transaction: what concerns the commit is said where it begins. */
+export const OWN_PUT_OPTIONS: ReadonlySet<string> = new Set(['ttl', 'expiresAt', 'ifVersion']);
+export const OWN_DELETE_OPTIONS: ReadonlySet<string> = new Set(['ifVersion']);
+export const OWN_PUT_TREE_OPTIONS: ReadonlySet<string> = new Set(['merge', 'ttl', 'expiresAt']);
 
 const STRENGTH: Readonly<Record<Durability, number>> = { async: 0, debounced: 1, immediate: 2 };
 

@@ -155,6 +155,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   async increment(path: Path, delta: number | bigint = 1, options?: CommitOptions): Promise<number | bigint> {
+    demand(this.who, 'read'); // the sum tells what was there
     const draft = this.#draft(checked(options, COMMIT_OPTIONS));
     if (draft.first() !== undefined) {
       await draft.reached();
@@ -167,6 +168,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   incrementSync(path: Path, delta: number | bigint = 1, options?: CommitOptions): number | bigint {
+    demand(this.who, 'read');
     const draft = this.#draft(checked(options, COMMIT_OPTIONS));
     if (draft.first() !== undefined) {
       draft.reachedSync();

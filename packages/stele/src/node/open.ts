@@ -35,6 +35,8 @@ export async function open(target: string | OpenOptions, options?: OpenOptions):
 
 /** The blocking twin of {@link open}. */
 export function openSync(target: string | OpenOptions, options: OpenOptions = {}): Database {
+  if (target === undefined || target === null || options === null)
+    throw new SteleError('invalid', 'OPTION_INVALID', 'found nothing to open, expected the name of a directory, or options');
   const given = typeof target === 'string' ? { ...options, storage: target } : target;
   if (typeof target === 'string' && options.storage !== undefined)
     throw new SteleError('invalid', 'OPTION_INVALID', 'a directory and options.storage given, expected one');

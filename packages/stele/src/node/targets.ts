@@ -47,7 +47,13 @@ export async function restore(file: string, target: string | Storage, work: Work
     const found = into.list();
     if (found.length > 0)
       throw new SteleError('invalid', 'OPTION_INVALID', `restore target holds ${found.length} files, expected an empty one`);
-    await unpackTar(resolve(file), into, work);
+    try {
+      await unpackTar(resolve(file), into, work);
+    } catch (error) {
+      // Half a database must not be taken for one.
+      for (const name of into.list()) into.remove(name);
+      throw error;
+    }
   } finally {
     if (typeof target === 'string') into.close();
   }
