@@ -195,6 +195,7 @@ test('writers and readers go on during compact()', async () => {
   await engine.close();
 });
 
+// Each third here; the crash rack cuts at every one.
 test('the power may go at every operation of a compaction', async () => {
   const cuts: ReturnType<typeof host.fork>[] = [];
   let isWatching = false;
@@ -221,10 +222,11 @@ test('the power may go at every operation of a compaction', async () => {
   let number = 0;
   for (const cut of cuts) {
     number++;
+    if (number > 6 && number % 3 !== 0) continue;
     const after = cut.reboot({ seed: number });
     const back = await after.drive(openEngine({ host: after, pageSize: PAGE }));
     assert.deepEqual(stateOf(back), before, `cut ${number}`);
-    if (number % 8 === 0) await after.drive(assertWhole(back));
+    if (number % 9 === 0) await after.drive(assertWhole(back));
   }
   await host.drive(engine.close());
 });
