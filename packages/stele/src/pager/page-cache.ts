@@ -97,7 +97,7 @@ export class PageCache implements PageSource {
     this.lpnOf = new Int32Array(frameCount);
     this.blocks = new BlockFrames(this.frames);
     this.overflow = new Overflow(this.file, this.allocator, this.counters);
-    this.images = new FrozenImages({ pageBytes, regionPages: Math.max(16, frameCount >>> 2) });
+    this.images = new FrozenImages({ pageBytes, regionPages: Math.max(16, (3 * frameCount) >>> 3) });
     this.frames.setOwner(OWNER_TREE, { mayEvict: (frame) => this.#mayEvict(frame), evicted: (frame) => this.#evicted(frame) });
   }
 

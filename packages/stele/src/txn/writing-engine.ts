@@ -138,7 +138,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
           resolve,
           reject,
         );
-      this.#committed();
+      this.#committed(applied.changed);
     };
     return new SlicedDelete({ core, room: this.#room, applier: this.#applier, encoder, ranges, timeMs, options, onApplied }).run();
   }
@@ -147,7 +147,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     const { core } = this;
     if (applied.version === 0) return this.#withoutEffect(this.core.applied);
     const promise = core.group.enqueue(applied.version, strongest(core.settings.durability, durability), receiptOf(applied));
-    this.#committed();
+    this.#committed(applied.changed);
     return promise;
   }
 
@@ -173,12 +173,12 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     if (version === 0) return this.#withoutEffectNow(core.applied);
     const receipt = receiptOf(applied);
     core.group.settleNow(version, strongest(core.settings.durability, durability), receipt);
-    this.#committed();
+    this.#committed(applied.changed);
     return receipt;
   }
 
   /** After each commit: a bounded log buffer, and a look whether it is time to flush. */
-  #committed(): void {
+  #committed(changed: number): void {
     const { core } = this;
     if (core.share !== undefined) {
       core.share.committed();
@@ -192,7 +192,8 @@ export abstract class WritingEngine extends NewestReader implements Committer {
         return; // every waiter has been told, the one of this call too
       }
     }
-    if (++this.#sinceConsidered < 16) return;
+    this.#sinceConsidered += changed;
+    if (this.#sinceConsidered < 16) return;
     this.#sinceConsidered = 0;
     this.#flusher.consider();
   }
