@@ -57,6 +57,8 @@ export class Accelerator {
   count = 0;
   /** Leaves that are indexed. */
   indexedLeaves = 0;
+  /** Leaves that came to be without being entered; only grows. */
+  leftOut = 0;
   readonly #pages: PageSource;
   readonly #seed: number;
   readonly #searchesBefore: number;
@@ -116,6 +118,11 @@ export class Accelerator {
 
   isIndexed(frame: number): boolean {
     return this.#state[frame] === INDEXED;
+  }
+
+  /** A leaf came to be and was not entered: somebody may do so later. */
+  leaveOut(): void {
+    this.leftOut++;
   }
 
   /** Marks a leaf whose records the caller has entered or taken out. */

@@ -57,7 +57,8 @@ export function growFirstLeaf(tree: TreeState): void {
   tree.pathIndex[0] = 0;
   change(tree, tree.pathFrame[0]!);
   clearPage(pages, pathBase(tree, 0), tree.soughtKey, 0);
-  tree.accelerator?.setIndexed(tree.pathFrame[0]!, true);
+  if (tree.isLoading) tree.accelerator?.leaveOut();
+  else tree.accelerator?.setIndexed(tree.pathFrame[0]!, true);
 }
 
 /**
@@ -93,7 +94,7 @@ export function splitLeaf(tree: TreeState, index: number, fixed: number, valueBy
   if (accelerator !== undefined && accelerator.isIndexed(frame)) {
     accelerator.repoint(pages, base, base, from, pages, rightBase, 0, count - from);
     accelerator.setIndexed(rightFrame, true);
-  }
+  } else accelerator?.leaveOut();
   if (from === 0) clearPage(pages, base, keyB, shared);
   else truncate(pages, base, from, true);
 

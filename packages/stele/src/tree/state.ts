@@ -76,6 +76,8 @@ export class TreeState {
   readonly lastInsert: Int16Array;
   readonly insertRun: Uint8Array;
 
+  /** Many keys are being written at once: leaves that come to be are not entered into the accelerator. */
+  isLoading = false;
   /** Told of every change while other threads read the tree. */
   watcher: TreeWatcher | undefined;
   /** An operation has begun to change pages (shared mode only). */

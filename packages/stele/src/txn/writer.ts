@@ -14,10 +14,12 @@
  */
 
 import { SteleError } from '../base/errors.ts';
+import { PATH_STAGE, Paths, UNKNOWN_PATH } from '../tree/paths.ts';
 import type { Applier } from './applier.ts';
 import type { Core } from './core.ts';
-import { type CarriedVersion, Encoder } from './encoder.ts';
+import { Encoder } from './encoder.ts';
 import { checkCommitOptions, checkKey, checkValue, expiryOf } from './options.ts';
+import { Plan } from './plan.ts';
 import type { Room } from './room.ts';
 import { Superseded } from './superseded.ts';
 import type { CommitOptions, WriteOptions } from './types.ts';
@@ -33,19 +35,8 @@ export interface Applied {
 
 /** A commit whose record would be larger is logged in parts of about this size. */
 export const PART_BYTES = 1024 * 1024;
-
-interface Planned {
-  readonly effect: WriteEffect;
-  readonly expiresAt: number;
-  readonly isKept: boolean;
-  readonly carried: CarriedVersion | undefined;
-  readonly bytes: number;
-  /** The record needs more of the superseded entry than its address. */
-  readonly needsOld: boolean;
-  addressCommit: number;
-  addressOrdinal: number;
-  addressCarried: boolean;
-}
+/** A commit of so many effects loads: new leaves are left to the background to be indexed. */
+const LOADING_FROM = 256;
 
 export class Writer {
   readonly #core: Core;
@@ -53,6 +44,10 @@ export class Writer {
   readonly #applier: Applier;
   readonly #encoder: Encoder;
   readonly #old = new Superseded();
+  readonly #plan = new Plan();
+  #paths: Paths | undefined;
+  /** The pager's evictions when the batch began: paths are good while there are no more. */
+  #evictions = 0;
   readonly #result: Applied = { version: 0, timeMs: 0, checksum: 0, changed: 0 };
 
   constructor(core: Core, room: Room, applier: Applier) {
@@ -133,68 +128,86 @@ export class Writer {
     let bytes = 0;
     for (const effect of effects) bytes += effect.key.length + (effect.value?.length ?? 0) + 64;
     this.#room.forWrites(effects.length, bytes);
-    const plan = this.#plan(effects, timeMs);
-    if (plan.length === 0) return this.#done(0, timeMs, 0, 0);
-    const commit = core.applied + 1;
-    this.#encode(plan, options, commit, timeMs);
-    const checksum = core.log.lastChecksum;
-    core.logged(commit, timeMs, options?.assertedTimeMs ?? 0);
-    const { log } = core;
-    const endSegment = log.headSegment;
-    const endOffset = log.headOffset;
-    this.#applyPlan(plan, commit, timeMs);
-    core.appliedThrough(commit, timeMs, endSegment, endOffset, checksum);
-    return this.#done(commit, timeMs, checksum, plan.length);
+    const plan = this.#plan;
+    try {
+      this.#fill(plan, effects, timeMs);
+      if (plan.count === 0) return this.#done(0, timeMs, 0, 0);
+      const commit = core.applied + 1;
+      this.#encode(plan, effects, options, commit, timeMs);
+      const { log } = core;
+      const checksum = log.lastChecksum;
+      core.logged(commit, timeMs, options?.assertedTimeMs ?? 0);
+      const endSegment = log.headSegment;
+      const endOffset = log.headOffset;
+      this.#applyPlan(plan, effects, commit, timeMs);
+      core.appliedThrough(commit, timeMs, endSegment, endOffset, checksum);
+      return this.#done(commit, timeMs, checksum, plan.count);
+    } finally {
+      plan.end();
+    }
   }
 
-  #plan(effects: readonly WriteEffect[], timeMs: number): Planned[] {
+  #fill(plan: Plan, effects: readonly WriteEffect[], timeMs: number): void {
     const core = this.#core;
     const old = this.#old;
-    const plan: Planned[] = [];
-    for (const effect of effects) {
+    plan.begin(effects.length);
+    this.#beginPaths(effects.length);
+    for (let index = 0; index < effects.length; index++) {
+      const effect = effects[index]!;
       const { key, value } = effect;
-      old.inspect(core, this.#applier.seek(key, key.length), timeMs);
+      if (index % PATH_STAGE === 0) this.#paths!.stage(effects, index);
+      old.inspect(core, this.#seekStaged(index, key), timeMs);
       if (value === undefined && !old.isLive) continue;
       const isKept = old.isNeeded(core, key, key.length);
       const carried = this.#encoder.carriedOf(old, isKept, key, key.length);
       const expiresAt = value === undefined ? 0 : effect.ttlMs === undefined ? effect.expiresAt : expiryOf({ ttlMs: effect.ttlMs }, timeMs);
       const bytes = this.#encoder.bytesBound(key.length, value?.length ?? 0, old, carried);
       const needsOld = isKept && (carried !== undefined || old.mayGetTable);
-      plan.push({
-        effect,
-        expiresAt,
-        isKept,
-        carried,
-        bytes,
-        needsOld,
-        addressCommit: isKept ? old.commit : 0,
-        addressOrdinal: isKept ? old.ordinal : 0,
-        addressCarried: false,
-      });
+      plan.add(index, bytes, expiresAt, isKept, needsOld, isKept ? old.commit : 0, isKept ? old.ordinal : 0, carried);
     }
-    return plan;
   }
 
-  #encode(plan: readonly Planned[], options: CommitOptions | undefined, commit: number, timeMs: number): void {
+  #beginPaths(count: number): void {
+    const { tree, pages } = this.#core;
+    if (this.#paths?.tree !== tree) this.#paths = new Paths(tree);
+    this.#paths.begin(count);
+    this.#evictions = pages.frames.counters.evictions;
+  }
+
+  #seekStaged(index: number, key: Uint8Array): number {
+    if (this.#evictions === this.#core.pages.frames.counters.evictions) {
+      const location = this.#paths!.seekStaged(index, index - (index % PATH_STAGE), key);
+      if (location !== UNKNOWN_PATH) return location;
+    }
+    return this.#applier.seek(key, key.length);
+  }
+
+  #seekAgain(index: number, key: Uint8Array): number {
+    if (this.#evictions === this.#core.pages.frames.counters.evictions) {
+      const location = this.#paths!.seekAgain(index, key);
+      if (location !== UNKNOWN_PATH) return location;
+    }
+    return this.#applier.seek(key, key.length);
+  }
+
+  #encode(plan: Plan, effects: readonly WriteEffect[], options: CommitOptions | undefined, commit: number, timeMs: number): void {
     const { log } = this.#core;
     const overhead = this.#encoder.recordBytesBound(options);
-    let total = overhead;
-    for (const planned of plan) total += planned.bytes;
-    const isParted = total > PART_BYTES && plan.length > 1;
+    const isParted = overhead + plan.bytesTotal > PART_BYTES && plan.count > 1;
     if (isParted) this.#core.counters.multiPart++;
     let isBegun = false;
     try {
-      for (let at = 0; at < plan.length; ) {
-        const end = isParted ? endOfPart(plan, at) : plan.length;
+      for (let at = 0; at < plan.count; ) {
+        const end = isParted ? endOfPart(plan, at) : plan.count;
         let bytes = overhead;
-        for (let k = at; k < end; k++) bytes += plan[k]!.bytes;
+        for (let row = at; row < end; row++) bytes += plan.bytes[row]!;
         this.#reserve(bytes);
         if (isParted) log.beginPart(commit, timeMs);
-        else log.beginCommit(commit, timeMs, plan.length);
+        else log.beginCommit(commit, timeMs, plan.count);
         if (!isBegun) this.#encoder.setMeta(options);
         isBegun = true;
-        for (; at < end; at++) this.#encodeOne(plan[at]!, commit, timeMs);
-        if (isParted) log.endPart(at === plan.length);
+        for (; at < end; at++) this.#encodeOne(plan, at, effects[plan.index[at]!]!, commit, timeMs);
+        if (isParted) log.endPart(at === plan.count);
         else log.endCommit();
       }
     } catch (error) {
@@ -203,33 +216,31 @@ export class Writer {
     }
   }
 
-  #encodeOne(planned: Planned, commit: number, timeMs: number): void {
-    const old = this.#old;
-    const { key, value } = planned.effect;
-    if (!planned.needsOld) {
-      this.#encoder.plain(key, value, planned.expiresAt, planned.addressCommit, planned.addressOrdinal);
+  #encodeOne(plan: Plan, row: number, { key, value }: WriteEffect, commit: number, timeMs: number): void {
+    if (!plan.needsOld(row)) {
+      this.#encoder.plain(key, value, plan.expiresAt[row]!, plan.addressCommit[row]!, plan.addressOrdinal[row]!);
       return;
     }
+    const old = this.#old;
     old.inspect(this.#core, this.#applier.seek(key, key.length), timeMs);
-    this.#encoder.effect(key, key.length, value, planned.expiresAt, old, planned.isKept, planned.carried, commit);
-    planned.addressCommit = old.addressCommit;
-    planned.addressOrdinal = old.addressOrdinal;
-    planned.addressCarried = old.addressCarried;
+    this.#encoder.effect(key, key.length, value, plan.expiresAt[row]!, old, plan.isKept(row), plan.carried.get(row), commit);
+    plan.setAddress(row, old.addressCommit, old.addressOrdinal, old.addressCarried);
   }
 
   /** Past the point of no return: what goes wrong now is fatal, never a refusal. */
-  #applyPlan(plan: readonly Planned[], commit: number, timeMs: number): void {
+  #applyPlan(plan: Plan, effects: readonly WriteEffect[], commit: number, timeMs: number): void {
     const core = this.#core;
     const old = this.#old;
     core.isApplying = true;
+    core.tree.isLoading = plan.count >= LOADING_FROM;
     try {
-      for (let ordinal = 0; ordinal < plan.length; ordinal++) {
-        const planned = plan[ordinal]!;
-        const { key, value } = planned.effect;
+      for (let row = 0; row < plan.count; row++) {
+        const index = plan.index[row]!;
+        const { key, value } = effects[index]!;
         this.#room.whileApplying();
-        old.inspect(core, this.#applier.seek(key, key.length), timeMs);
-        if (planned.isKept) old.keep(core, key.length, planned.addressCommit, planned.addressOrdinal, planned.addressCarried);
-        this.#applier.write(-1, key, key.length, value, 0, value?.length ?? 0, planned.expiresAt, commit, ordinal, old);
+        old.inspect(core, this.#seekAgain(index, key), timeMs);
+        if (plan.isKept(row)) old.keep(core, key.length, plan.addressCommit[row]!, plan.addressOrdinal[row]!, plan.isCarried(row));
+        this.#applier.write(-1, key, key.length, value, 0, value?.length ?? 0, plan.expiresAt[row]!, commit, row, old);
         if (value === undefined) core.counters.deletes++;
         else core.counters.puts++;
       }
@@ -237,6 +248,7 @@ export class Writer {
       throw core.group.fail(error);
     } finally {
       core.isApplying = false;
+      core.tree.isLoading = false;
     }
   }
 
@@ -259,10 +271,10 @@ export class Writer {
   }
 }
 
-/** Index behind the last effect of the part that begins at `start`. */
-function endOfPart(plan: readonly Planned[], start: number): number {
+/** Row behind the last one of the part that begins at `start`. */
+function endOfPart(plan: Plan, start: number): number {
   let bytes = 0;
   let end = start;
-  while (end < plan.length && (end === start || bytes + plan[end]!.bytes <= PART_BYTES)) bytes += plan[end++]!.bytes;
+  while (end < plan.count && (end === start || bytes + plan.bytes[end]! <= PART_BYTES)) bytes += plan.bytes[end++]!;
   return end;
 }
