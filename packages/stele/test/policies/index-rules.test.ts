@@ -288,3 +288,51 @@ test('verify() names what an index has too much, too little, and wrong', async (
   assert.deepEqual((await again.verify()).damages, []);
   await again.close();
 });
+
+test('what is kept has the bytes of the specification', async () => {
+  const world = testWorld();
+  const db = openTest(world);
+  const users = db.subtree('users', { ttl: 5, index: { byEmail: ['email'] } });
+  users.putSync('ada', { email: 'a@x' }, { ttl: Number.POSITIVE_INFINITY });
+  users.putSync('bob', { email: 'b' }, { ttl: Number.POSITIVE_INFINITY });
+  users.putSync('bob/email', 'c', { expiresAt: 1_800_000_000_000 });
+  await db.close();
+  const { engine, codec } = openParts(world);
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  const kept = (keyspace: number) =>
+    [...engine.scan({ start: Uint8Array.of(keyspace), end: Uint8Array.of(keyspace + 1) })].map(
+      ({ key, value, expiresAt }) => [hex(key), value, expiresAt] as const,
+    );
+  const text = (letters: string): string => hex(Buffer.from(letters));
+  const subtree = `08${text('users')}00ff00`;
+  assert.deepEqual(
+    kept(1).map(([key, value]) => [key, codec.decode(value, 0, value.length)]),
+    [
+      [
+        `01${text('maintainer')}00${subtree}078000`,
+        {
+          kind: 'index',
+          format: 1,
+          name: 'byEmail',
+          definition: { fields: [new Uint8Array(Buffer.from('email\0'))], unique: false },
+          state: 'ready',
+        },
+      ],
+      [`01${text('policy')}00`, 2],
+      [`01${text('policy')}00${subtree}`, { ttl: 5 }],
+    ],
+  );
+  assert.deepEqual(
+    kept(3).map(([key, value, expiresAt]) => [key, hex(value), expiresAt]),
+    [
+      ['0301' + '61407800' + '61646100', '', undefined],
+      ['0301' + '6200' + '626f6200', hex(Uint8Array.from(u48(1_800_000_000_000))) + '000000000000', undefined],
+      ['0301' + '6300' + '626f6200', '', 1_800_000_000_000],
+    ],
+  );
+  await engine.close();
+});
+
+function u48(ms: number): number[] {
+  return Array.from({ length: 6 }, (_, at) => Math.floor(ms / 256 ** at) % 256);
+}
