@@ -65,8 +65,16 @@ test('every call that takes a path refuses what is none, says which segment and 
       (path: Path) => handle.deleteTree(path ?? null),
       (path: Path) => handle.putTree(path, { a: 1 }),
       (path: Path) => handle.increment(path),
-      (path: Path) => handle.batch([{ type: 'put', path: 'fine', value: 1 }, { type: 'put', path, value: 1 }]), // biome-ignore format: one call, one line
-      (path: Path) => handle.batch([{ type: 'put', path: 'fine', value: 1 }, { type: 'deleteTree', path }]), // biome-ignore format: one call, one line
+      (path: Path) =>
+        handle.batch([
+          { type: 'put', path: 'fine', value: 1 },
+          { type: 'put', path, value: 1 },
+        ]),
+      (path: Path) =>
+        handle.batch([
+          { type: 'put', path: 'fine', value: 1 },
+          { type: 'deleteTree', path },
+        ]),
       (path: Path) => handle.batch([{ type: 'check', path, ifVersion: 0 }]),
       (path: Path) => handle.transact((own) => own.put(path, 1)),
       (path: Path) => handle.transact((own) => own.deleteTree(path ?? null)),
@@ -133,7 +141,11 @@ test('every call that takes a value refuses what is none, says where and why, an
       (given: string) => db.putSync('a', given),
       (given: string) => db.put('a', given, { ttl: 9 }),
       (given: string) => sub.put(['a', commitStamp()], given),
-      (given: string) => db.batch([{ type: 'put', path: 'fine', value: 1 }, { type: 'put', path: 'a', value: given }]), // biome-ignore format: one call
+      (given: string) =>
+        db.batch([
+          { type: 'put', path: 'fine', value: 1 },
+          { type: 'put', path: 'a', value: given },
+        ]),
       (given: string) => db.transact((tx) => tx.put('a', given)),
       (given: string) => db.transact((tx) => tx.put(['a', commitStamp()], given)),
       (given: string) => db.transact(() => ({ given }), { once: 'key' }),
@@ -287,7 +299,11 @@ test('numbers, times and functions out of bounds are refused, and nothing is wri
     ['INCREMENT_TYPE', /delta is Infinity/, () => db.incrementSync('n', Number.POSITIVE_INFINITY)],
     ['INCREMENT_TYPE', /delta is the text "1"/, () => db.increment('n', wrong('1'))],
     ['BATCH_INVALID', /batch is an object, expected an array/, () => db.batch(wrong({}))],
-    ['BATCH_INVALID', /operation 1: type is the text "putt", expected put, delete, check/, () => db.batch([{ type: 'put', path: 'x', value: 1 }, wrong({ type: 'putt' })])], // biome-ignore format: one case, one line
+    [
+      'BATCH_INVALID',
+      /operation 1: type is the text "putt", expected put, delete, check/,
+      () => db.batch([{ type: 'put', path: 'x', value: 1 }, wrong({ type: 'putt' })]),
+    ],
     ['BATCH_INVALID', /operation 0: type is undefined/, () => db.batch([wrong(null)])],
     ['BATCH_INVALID', /toString/, () => db.batch([wrong({ type: 'toString' })])],
     ['BATCH_INVALID', /check without ifVersion/, () => db.batch([wrong({ type: 'check', path: 'a' })])],
@@ -313,7 +329,11 @@ test('increment says what it found where it expected a number, and writes nothin
     for (const call of [
       () => db.increment(['counters', '#1']),
       () => db.incrementSync(['counters', '#1']),
-      () => db.batch([{ type: 'put', path: 'fine', value: 1 }, { type: 'increment', path: ['counters', '#1'] }]), // biome-ignore format: one call
+      () =>
+        db.batch([
+          { type: 'put', path: 'fine', value: 1 },
+          { type: 'increment', path: ['counters', '#1'] },
+        ]),
       () => db.transact((tx) => tx.increment(['counters', '#1'])),
     ])
       await refusedUnwritten(db, call, { kind: 'invalid', code: 'INCREMENT_TYPE', says });
