@@ -1,13 +1,17 @@
 /**
- * One level of the tree: the children of a path, each found by one seek, whatever lies below them.
+ * One level of the tree: the children of a path, whatever lies below them.
  *
+ * The walk steps on while that leads to another child, and skips to the end of a child as soon as a step stayed inside it.
+ *
+ * Cost: at most two steps and one descent a child.
  * Specification: spec/paths.md, "Keys" (what lies at and below a path is one range).
  */
 
-import type { Reader } from '../txn/types.ts';
+import type { Make, Reader, Walk } from '../txn/types.ts';
 import { decodeSegment, segmentEnd } from './path/decode.ts';
+import { KEY_BYTES_MAX } from './path/layout.ts';
 import type { Segment } from './path/types.ts';
-import { behind } from './place.ts';
+import { BEHIND, behind } from './place.ts';
 
 export interface Level {
   /** Key of the path whose children are asked for. */
@@ -18,22 +22,63 @@ export interface Level {
   readonly limit: number;
 }
 
-/** The children, in order. The view is held from the first step until the walk ends or is abandoned. */
-export function* childrenOf(hold: () => { readonly reader: Reader; close(): void }, level: Level): Generator<Segment, undefined> {
-  const held = hold();
-  try {
-    let { start, end } = bounds(level);
-    for (let left = level.limit; left > 0; left--) {
-      const child = nextChild(held.reader, { start, end }, level);
-      if (child === undefined) return undefined;
-      if (level.reverse) end = child;
-      else start = behind(child);
-      yield decodeSegment(child, level.key.length, child.length);
-    }
-    return undefined;
-  } finally {
-    held.close();
+/** The children, in order. Each iterator sees one view from its beginning. */
+export function childrenOf(reader: Reader, level: Level): Iterator<Segment, undefined> {
+  return new ChildWalk(reader, level);
+}
+
+class ChildWalk implements Iterator<Segment, undefined> {
+  readonly #walk: Walk<Segment | undefined>;
+  readonly #prefixBytes: number;
+  readonly #reverse: boolean;
+  #left: number;
+  /** Key of the child given last, and room for the byte behind it. */
+  readonly #child = new Uint8Array(KEY_BYTES_MAX + 1);
+  #childBytes = 0;
+
+  constructor(reader: Reader, level: Level) {
+    this.#prefixBytes = level.key.length;
+    this.#reverse = level.reverse;
+    this.#left = level.limit;
+    this.#walk = reader.walk({ ...bounds(level), reverse: level.reverse, values: false }, this.#make);
   }
+
+  /** The child of an entry; undefined when it is the one given last. */
+  readonly #make: Make<Segment | undefined> = (key, keyBytes) => {
+    const child = this.#child;
+    const known = this.#childBytes;
+    if (known > 0 && keyBytes >= known && isBelow(key, keyBytes, child, known)) return undefined;
+    const end = segmentEnd(key, this.#prefixBytes, keyBytes);
+    for (let at = 0; at < end; at++) child[at] = key[at]!;
+    this.#childBytes = end;
+    return decodeSegment(key, this.#prefixBytes, end);
+  };
+
+  next(): IteratorResult<Segment, undefined> {
+    if (this.#left <= 0) return this.return();
+    for (;;) {
+      const step = this.#walk.next();
+      if (step.done === true) return step;
+      if (step.value !== undefined) {
+        this.#left--;
+        return { done: false, value: step.value };
+      }
+      this.#child[this.#childBytes] = BEHIND;
+      this.#walk.skipTo(this.#child, this.#reverse ? this.#childBytes : this.#childBytes + 1);
+    }
+  }
+
+  return(): IteratorResult<Segment, undefined> {
+    this.#left = 0;
+    this.#walk.return();
+    return { done: true, value: undefined };
+  }
+}
+
+/** Is the key that of the child, or below it? 0xFF behind it would go on with an escaped zero, in another child. */
+function isBelow(key: Uint8Array, keyBytes: number, child: Uint8Array, childBytes: number): boolean {
+  for (let at = childBytes - 1; at >= 0; at--) if (key[at] !== child[at]) return false;
+  return keyBytes === childBytes || key[childBytes] !== BEHIND;
 }
 
 function bounds({ key, after, reverse }: Level): { start: Uint8Array; end: Uint8Array } {
@@ -43,13 +88,4 @@ function bounds({ key, after, reverse }: Level): { start: Uint8Array; end: Uint8
   const all = { start, end: behind(key) };
   if (after === undefined) return all;
   return reverse ? { start, end: after } : { start: behind(after), end: all.end };
-}
-
-/** Key of the first (or last) child with anything in the range. */
-function nextChild(reader: Reader, range: { start: Uint8Array; end: Uint8Array }, { key, reverse }: Level): Uint8Array | undefined {
-  let child: Uint8Array | undefined;
-  reader.forEach({ ...range, reverse, limit: 1, values: false }, (bytes, bytesLength) => {
-    child = bytes.slice(0, segmentEnd(bytes, key.length, bytesLength));
-  });
-  return child;
 }

@@ -19,7 +19,7 @@ import type { Path, Segment } from './path/types.ts';
 import type { Bounds, ScanOptions } from './types.ts';
 
 /** Behind every key below a place, before every key behind it. */
-const BEHIND = 0xff;
+export const BEHIND = 0xff;
 const NOTHING: Bounds = {};
 
 export class Place {

@@ -10,13 +10,14 @@
  */
 
 import { SteleError } from '../base/errors.ts';
-import type { Entry as KernelEntry, Reader } from '../txn/types.ts';
+import type { Entry as KernelEntry, Make, Reader } from '../txn/types.ts';
 import { childrenOf } from './children.ts';
 import { describe } from './path/layout.ts';
+import { RowPaths } from './path/row-paths.ts';
 import { formatPath } from './path/text.ts';
 import type { Path, Segment } from './path/types.ts';
 import { behind, type Place } from './place.ts';
-import { Mapped, rowsOf } from './rows.ts';
+import { rowsOf } from './rows.ts';
 import { type Codec, checkMembers } from './store.ts';
 import { type Leaf, nestTree } from './tree-value.ts';
 import type { Bounds, ChildrenOptions, Entry, Kind, Reading, Row, Rows, ScanOptions, Spot, TreeOptions } from './types.ts';
@@ -139,7 +140,7 @@ export abstract class PlacedReader<T> implements Reading<T> {
     checkLimit('limit', limit);
     const key = this.place.prefixKey(path);
     const behindChild = after === undefined ? undefined : this.place.prefixKey([...this.place.path(key, 0, key.length), after]);
-    return rowsOf(() => childrenOf(() => this.hold(), { key, after: behindChild, reverse, limit }));
+    return rowsOf(() => childrenOf(this.reader(), { key, after: behindChild, reverse, limit }));
   }
 
   scan(options: ScanOptions & { readonly values: false }): Rows<Spot>;
@@ -150,10 +151,7 @@ export abstract class PlacedReader<T> implements Reading<T> {
     checkLimit('limit', limit);
     const range = { ...this.place.scanRange(options), reverse, limit, values };
     const { place, codec } = this;
-    const toRow = values
-      ? (entry: KernelEntry): unknown => rowOf(place, codec, entry)
-      : (entry: KernelEntry): unknown => ({ path: place.path(entry.key, 0, entry.key.length), value: undefined, version: entry.version });
-    return rowsOf(() => new Mapped(this.reader().scan(range) as Iterator<KernelEntry, undefined>, toRow));
+    return rowsOf(() => this.reader().walk(range, values ? rowMaker(place, codec) : spotMaker(place, codec)));
   }
 
   count(range: Path | Bounds = []): number {
@@ -228,6 +226,17 @@ function after(key: Uint8Array): Uint8Array {
 
 export function rowOf<V>(place: Place, codec: Codec, { key, value, version }: KernelEntry): Row<V> {
   return { path: place.path(key, 0, key.length), value: codec.decode(value, 0, value.length) as V, version };
+}
+
+/** Rows of one walk: paths are read as what differs from the row before. */
+function rowMaker(place: Place, { texts, decode }: Codec): Make<unknown> {
+  const paths = new RowPaths(texts, place.segments.length);
+  return (key, keyBytes, bytes, start, end, version) => ({ path: paths.read(key, keyBytes), value: decode(bytes, start, end), version });
+}
+
+function spotMaker(place: Place, { texts }: Codec): Make<unknown> {
+  const paths = new RowPaths(texts, place.segments.length);
+  return (key, keyBytes, _bytes, _start, _end, version) => ({ path: paths.read(key, keyBytes), value: undefined, version });
 }
 
 interface TreeWalk {

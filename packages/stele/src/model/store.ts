@@ -14,10 +14,12 @@ import type { Value } from './value/types.ts';
 
 /** Values to bytes and back, with the host's text functions. */
 export class Codec {
+  readonly texts: Host['texts'];
   readonly encoder: ValueEncoder;
   readonly decode: Decode<Value>;
 
   constructor({ texts }: Pick<Host, 'texts'>) {
+    this.texts = texts;
     this.encoder = new ValueEncoder(texts);
     this.decode = valueDecoder(texts);
   }
