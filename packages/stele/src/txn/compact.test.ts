@@ -224,7 +224,7 @@ test('the power may go at every operation of a compaction', async () => {
     number++;
     if (number > 6 && number % 3 !== 0) continue;
     const after = cut.reboot({ seed: number });
-    const back = await after.drive(openEngine({ host: after, pageSize: PAGE }));
+    const back = await after.drive(openEngine({ host: after, pageSize: PAGE, cacheMemory: 2 ** 21 }));
     assert.deepEqual(stateOf(back), before, `cut ${number}`);
     if (number % 9 === 0) await after.drive(assertWhole(back));
   }

@@ -59,7 +59,7 @@ async function build(
   seed: number,
 ): Promise<Machine> {
   const host = faultyHost({ seed });
-  const options: EngineOptions = { host, segmentBytes: 128 * 1024, ...more };
+  const options: EngineOptions = { host, segmentBytes: 128 * 1024, cacheMemory: 2 ** 21, ...more };
   const engine = await host.drive(openEngine(options));
   const states = [stateOf(engine)];
   for (let n = 1; n <= COMMITS; n++) {
@@ -94,7 +94,7 @@ const metaOf = (host: FaultyHost): PageFile['meta'] => {
 };
 
 const repair = (host: FaultyHost, more: Partial<RepairOptions> = {}): Promise<RepairReport> =>
-  host.drive(repairDatabase({ host, segmentBytes: 128 * 1024, cacheMemory: 8 * 1024 * 1024, ...more }));
+  host.drive(repairDatabase({ host, segmentBytes: 128 * 1024, cacheMemory: 2 ** 21, ...more }));
 
 function contents(host: FaultyHost): Map<string, string> {
   return new Map(host.storage.list().map((name) => [name, createHash('sha256').update(host.storage.peek(name)).digest('hex')]));
@@ -102,7 +102,7 @@ function contents(host: FaultyHost): Map<string, string> {
 
 /** Opens, compares the newest state and a few older ones, verifies. */
 async function assertState(host: FaultyHost, states: readonly string[][], version: number, from = 0): Promise<void> {
-  const engine = await host.drive(openEngine({ host, segmentBytes: 128 * 1024 }));
+  const engine = await host.drive(openEngine({ host, segmentBytes: 128 * 1024, cacheMemory: 2 ** 21 }));
   assert.equal(engine.version, version);
   assert.deepEqual(stateOf(engine), states[version]);
   assert.equal(engine.count(), states[version]!.length);
@@ -425,7 +425,7 @@ test('the power may go at every operation of a repair: it is refused until it is
   let refused = 0;
   for (let number = 0; number < total; number += number < 4 || number > total - 6 ? 1 : 13) {
     const after = cuts[number]!.reboot({ seed: number });
-    const opened = await after.drive(openEngine({ host: after })).then(
+    const opened = await after.drive(openEngine({ host: after, cacheMemory: 2 ** 21 })).then(
       () => true,
       (error: unknown) => {
         const { code } = error as SteleError;
@@ -439,7 +439,7 @@ test('the power may go at every operation of a repair: it is refused until it is
     const report = await repair(clean, { cutLogAt: 'damage' });
     assert.equal(report.version, version, `cut ${number} of ${total}`);
     assert.deepEqual(report.remaining, []);
-    const engine = await clean.drive(openEngine({ host: clean }));
+    const engine = await clean.drive(openEngine({ host: clean, cacheMemory: 2 ** 21 }));
     assert.deepEqual(stateOf(engine), states[version], `cut ${number} of ${total}`);
     await clean.drive(engine.close());
   }
@@ -461,7 +461,7 @@ test('the power may go again while an interrupted repair is undone', async () =>
       const third = again[number]!.reboot({ seed: number });
       const report = await repair(third);
       assert.deepEqual([report.version, report.remaining], [COMMITS, []], `cut ${number} of ${again.length}`);
-      const engine = await third.drive(openEngine({ host: third }));
+      const engine = await third.drive(openEngine({ host: third, cacheMemory: 2 ** 21 }));
       assert.deepEqual(stateOf(engine), states[COMMITS]);
       await third.drive(engine.close());
     }

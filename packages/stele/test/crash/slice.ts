@@ -43,8 +43,8 @@ export const slices: readonly Slice[] = [
     async run(places) {
       for (const [seed, durability, syncStyle, steps, every] of [
         [2, 'immediate', 'barrier', 90, 5],
-        [3, 'debounced', 'writeThrough', 80, 5],
-        [4, 'async', 'barrier', 80, 9],
+        [3, 'debounced', 'writeThrough', 80, 11],
+        [4, 'async', 'barrier', 80, 13],
         [5, 'immediate', 'writeThrough', 300, 131],
       ] as const)
         await runCuts({ setup: setupOf(seed, durability, syncStyle), steps, every }, places);
