@@ -84,3 +84,18 @@ test('nothing is entered while pages are being thrown out', async () => {
   assert.equal(figures(db).background, 0);
   await machine.drive(db.close());
 });
+
+test('what a large batch adds is entered afterwards, not while it is being loaded', async () => {
+  const machine = faultyHost({ seed: 6 });
+  const db = openEngineSync({ host: withTicks(machine), cacheMemory: 8 << 20, durability: 'async' });
+  for (let from = 0; from < 10_000; from += 1000) {
+    db.batchSync(Array.from({ length: 1000 }, (_, at) => ({ type: 'put', key: key(from + at), value: key(at) })));
+  }
+  assert.equal(figures(db).known, 0);
+  await machine.advance(BEATS_MS);
+  const { leaves, known, entries } = figures(db);
+  assert.deepEqual([known, entries], [leaves, 10_000]);
+  assert.deepEqual(db.get(key(7007)), key(7));
+  assert.equal(db.get(key(10_000)), undefined);
+  await machine.drive(db.close());
+});
