@@ -81,11 +81,11 @@ test('compact() fills the leaves, cuts the file, keeps every entry, and a second
   await withHosts(async (host) => {
     const options: EngineOptions = { host, historyRetention: 0, pageSize: PAGE, cacheMemory: 16 * 1024 * 1024 };
     const engine = await openEngine(options);
-    await fill(engine, 20_000, 100);
+    await fill(engine, 10_000, 100);
     const random = seeded(3);
     for (let i = 0; i < 40; i++) {
       const operations: Operation[] = [];
-      for (let k = 0; k < 100; k++) operations.push({ type: 'delete', key: keyOf(i * 200 + random(200)) });
+      for (let k = 0; k < 50; k++) operations.push({ type: 'delete', key: keyOf(i * 100 + random(100)) });
       await engine.batch(operations, { durability: 'async' });
     }
     await engine.flush();
@@ -138,7 +138,7 @@ test('compact() moves large values from the end of the file to the front', async
 test('compact() can be cancelled after any turn and leaves everything right', async () => {
   const host = memoryHost();
   const engine = await openEngine({ host, historyRetention: 0, pageSize: PAGE, cacheMemory: 4 * 1024 * 1024 });
-  await fill(engine, 6000, 100, 300);
+  await fill(engine, 3000, 100, 300);
   await engine.put(keyOf(7001), bytesOf(7, 100_000));
   const before = stateOf(engine);
   for (let turns = 1; ; turns += 1 + Math.floor(turns / 4)) {

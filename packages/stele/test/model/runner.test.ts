@@ -15,7 +15,7 @@ const values = stone();
 
 test('an engine without bugs passes', async () => {
   for (let seed = 1; seed <= 6; seed++) {
-    const { setup, steps } = generateProgram({ seed, steps: 1500 });
+    const { setup, steps } = generateProgram({ seed, steps: seed === 1 ? 1500 : 500 });
     const { failure } = await runProgram(fakeTarget(), setup, steps, values);
     assert.equal(
       failure,
