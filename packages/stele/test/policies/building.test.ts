@@ -6,7 +6,7 @@ import { lookupRows } from '../../src/model/index/lookup.ts';
 import { Place } from '../../src/model/place.ts';
 import { checkPolicy } from '../../src/model/policy/check.ts';
 import { declare, indexRebuilt, resumeUpkeep } from '../../src/model/policy/declare.ts';
-import { directOperations } from '../../src/model/policy/direct-writes.ts';
+import { writeDirect, writeDirectSync } from '../../src/model/policy/direct-writes.ts';
 import { planDeclaration, wantedIndexes } from '../../src/model/policy/plan.ts';
 import type { Policy } from '../../src/model/policy/types.ts';
 import { upkeepStep } from '../../src/model/policy/upkeep.ts';
@@ -240,6 +240,29 @@ test('a lookup in a transaction sees its own writes, and what it looked at must 
   await store.engine.close();
 });
 
+test('the short way regards the ttl and the level of the subtree, and rejects what a maintainer refuses', async () => {
+  const world = testWorld();
+  const store = openParts(world);
+  const { engine, book, codec } = store;
+  declare(store, keyOf('cache'), { ttl: 50, durability: 'immediate' }, NOBODY);
+  declare(store, USERS, { ttl: 70, ...UNIQUE }, NOBODY);
+  const write = (path: string, value: Value | undefined, expiresAt?: number) => {
+    const key = keyOf(path);
+    const leaf = { key, value: value === undefined ? undefined : codec.encode(value), expiresAt };
+    return writeDirect(engine, book.find(key, key.length)!, leaf, { durability: 'async' });
+  };
+  assert.equal((await write('cache/a', 1)).durability, 'device');
+  await write('cache/b', 1, 0);
+  await write('users/a', { email: 'x' });
+  await assert.rejects(write('users/b', { email: 'x' }), { code: 'INDEX_UNIQUE' });
+  const expiries = ['cache/a', 'cache/b', 'users/a'].map((path) => engine.entry(keyOf(path))!.expiresAt);
+  assert.deepEqual(expiries, [world.clock.ms + 50, undefined, world.clock.ms + 70]);
+  await write('cache/b', undefined);
+  await write('users/a', undefined);
+  assert.deepEqual([engine.has(keyOf('cache/b')), derivedCount(store)], [false, 0]);
+  await engine.close();
+});
+
 test('the short way for one leaf writes what the session writes', async () => {
   for (let seed = 1; seed <= 10; seed++) {
     const worlds = [testWorld(seed), testWorld(seed)] as const;
@@ -261,7 +284,7 @@ test('the short way for one leaf writes what the session writes', async () => {
           else {
             const key = keyOf(path);
             const leaf = { key, value: value === undefined ? undefined : store.codec.encode(value), expiresAt };
-            store.engine.batchSync(directOperations(store.engine, store.book.find(key, key.length)!, leaf));
+            writeDirectSync(store.engine, store.book.find(key, key.length)!, leaf);
           }
           return 'written';
         } catch (error) {

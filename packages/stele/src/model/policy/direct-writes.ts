@@ -8,39 +8,84 @@
  * - `operations` has the leaf first, then what is derived, in the order in which it was derived.
  * - What is read regards what was derived so far.
  *
- * Cost: measured beside a plain put, one index and a record that is one object: 1.9x the time for a new record, 2.2x when the
- * indexed field changes; through a transaction 3.1x and 3.3x.
+ * Cost beside a plain put: docs/decisions/0017; measured by bench/policies.bench.ts.
  *
  * Specification: spec/policies.md, "Maintainers".
  */
 
 import { compareBytes, equalBytes } from '../../base/bytes.ts';
-import type { Engine, Entry, Operation, ScanRange } from '../../txn/types.ts';
+import type { Commit, CommitOptions, Engine, Entry, Operation, ScanRange, WriteOptions } from '../../txn/types.ts';
 import type { DerivedWrites } from '../maintainer.ts';
+import { stronger } from '../write-options.ts';
 import type { Effective } from './effective.ts';
 
 type Write = Extract<Operation, { readonly type: 'put' | 'delete' }>;
 
+/** A leaf to be put, or deleted when `value` is undefined. */
+export interface DirectLeaf {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  /** Absolute, 0 = never; undefined: as the subtree's ttl says. */
+  readonly expiresAt: number | undefined;
+}
+
 /**
- * The operations of the put of a leaf, or of its delete when `value` is undefined, with all that its subtrees ask for. `expiresAt` is absolute, 0 =
- * never, the subtree's ttl worked in. The caller commits them in this turn.
+ * Writes one leaf with all that its subtrees ask for, in one commit.
  *
- * @throws whatever a maintainer refuses the write with
+ * @throws as a rejection, whatever a maintainer refuses the write with
  */
-export function directOperations(
-  engine: Engine,
-  { maintainers }: Effective,
-  leaf: { readonly key: Uint8Array; readonly value: Uint8Array | undefined; readonly expiresAt: number },
-): readonly Operation[] {
-  const { key, value, expiresAt } = leaf;
-  const writes = new DirectWrites(engine, engine.prepare().timeMs);
-  const before = maintainers.length === 0 ? undefined : engine.entry(key);
+export function writeDirect(engine: Engine, effective: Effective, leaf: DirectLeaf, options: CommitOptions = {}): Promise<Commit> {
+  try {
+    const operations = directOperations(engine, effective, leaf);
+    const single = operations.length === 1 ? operations[0] : undefined;
+    const strongest = withLevel(options, effective);
+    if (single?.type === 'put') return engine.put(single.key, single.value, { ...strongest, ...expiryOf(single) });
+    return engine.batch(operations, strongest);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The blocking twin of {@link writeDirect}. */
+export function writeDirectSync(engine: Engine, effective: Effective, leaf: DirectLeaf, options: CommitOptions = {}): Commit {
+  const operations = directOperations(engine, effective, leaf);
+  const single = operations.length === 1 ? operations[0] : undefined;
+  const strongest = withLevel(options, effective);
+  if (single?.type === 'put') return engine.putSync(single.key, single.value, { ...strongest, ...expiryOf(single) });
+  return engine.batchSync(operations, strongest);
+}
+
+function withLevel(options: CommitOptions, { durability }: Effective): CommitOptions {
+  const level = stronger(durability, options.durability);
+  return level === undefined ? options : { ...options, durability: level };
+}
+
+function expiryOf({ expiresAt, ttlMs }: { readonly expiresAt?: number; readonly ttlMs?: number }): WriteOptions {
+  if (expiresAt !== undefined) return { expiresAt };
+  return ttlMs === undefined ? {} : { ttlMs };
+}
+
+/** The operations of the write, the leaf first. The caller commits them in this turn, at the level of the subtree at least. */
+export function directOperations(engine: Engine, { maintainers, ttlMs }: Effective, leaf: DirectLeaf): readonly Operation[] {
+  const { key, value } = leaf;
+  if (maintainers.length === 0) return [plainOperation(leaf, ttlMs)];
+  const { timeMs } = engine.prepare();
+  const writes = new DirectWrites(engine, timeMs);
+  const expiresAt = leaf.expiresAt ?? (ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.ceil(timeMs + ttlMs));
+  const before = engine.entry(key);
   if (value === undefined) writes.delete(key);
   else writes.put(key, value, expiresAt);
   const change = { key, before: before?.value, after: value, beforeExpiresAt: before?.expiresAt ?? 0, afterExpiresAt: expiresAt };
   for (let at = 0; at < maintainers.length; at++) maintainers[at]!.derive(change, writes);
   writes.finish();
   return writes.operations;
+}
+
+/** Where nothing is derived, the ttl may count from the commit itself. */
+function plainOperation({ key, value, expiresAt }: DirectLeaf, ttlMs: number | undefined): Operation {
+  if (value === undefined) return { type: 'delete', key };
+  if (expiresAt !== undefined) return expiresAt === 0 ? { type: 'put', key, value } : { type: 'put', key, value, expiresAt };
+  return ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY ? { type: 'put', key, value } : { type: 'put', key, value, ttlMs };
 }
 
 export class DirectWrites implements DerivedWrites {
