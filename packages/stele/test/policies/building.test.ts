@@ -240,6 +240,35 @@ test('a lookup in a transaction sees its own writes, and what it looked at must 
   await store.engine.close();
 });
 
+test('a transaction that looked something up conflicts when the index is dropped or built anew before it commits', async () => {
+  for (const change of ['drop', 'rebuild'] as const) {
+    const store = openParts(testWorld());
+    declare(store, USERS, INDEX, NOBODY);
+    writeLeaf(store, ['users', 'a'], { email: 'x' });
+    const txn = store.engine.begin();
+    const rows = lookupRows(store, new Place(['users']), 'byEmail', ['nobody'], () => ({ reader: txn, close: () => {} }));
+    assert.equal(rows.toArray().length, 0);
+    txn.put(keyOf('elsewhere'), new Uint8Array(1));
+    if (change === 'drop') declare(store, USERS, {}, NOBODY);
+    else await indexRebuilt(store, USERS, 'byEmail');
+    assert.throws(() => txn.commitSync(), { code: 'CONFLICT' });
+    await store.engine.close();
+  }
+});
+
+test('a building goes on when what it read expires under its hands', async () => {
+  const world = testWorld();
+  const store = openParts({
+    ...world,
+    host: { ...world.host, clock: { nowMs: () => world.clock.ms++, monotonicMs: () => world.clock.ms } },
+  });
+  for (let at = 0; at < 300; at++) writeLeaf(store, ['users', at], { email: `e${at}` }, world.clock.ms + 2000 + 4 * at);
+  world.clock.ms += 500;
+  declare(store, USERS, INDEX, NOBODY);
+  assert.deepEqual([states(store), differencesOf(store)], [['1 byEmail ready'], []]);
+  await store.engine.close();
+});
+
 test('the short way regards the ttl and the level of the subtree, and rejects what a maintainer refuses', async () => {
   const world = testWorld();
   const store = openParts(world);

@@ -72,6 +72,20 @@ test('when leaves expire, what is above them is found again without a write, and
   await db.close();
 });
 
+test('an expiry with a fraction of a millisecond ends where the engine ends it', async () => {
+  const world = testWorld();
+  const db = openTest(world);
+  const users = db.subtree('users', { index: { byCity: ['city'] } });
+  users.putSync('ada', { city: 'Rome' });
+  users.putSync('ada/city', 'Oslo', { expiresAt: world.clock.ms + 9.5 });
+  const at = (): Segment[][] => [ids(db, 'byCity', 'Rome'), ids(db, 'byCity', 'Oslo')];
+  world.clock.ms += 9;
+  assert.deepEqual(at(), [[], ['ada']]);
+  world.clock.ms += 1;
+  assert.deepEqual(at(), [['ada'], []]);
+  await db.close();
+});
+
 test('a second record with a unique key is refused, naming index and holder, and nothing is written', async () => {
   const db = openTest(testWorld());
   const users = db.subtree('users', { index: { byName: { fields: ['name'], unique: true } } });

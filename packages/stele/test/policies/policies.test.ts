@@ -84,6 +84,10 @@ test('find() regards what is declared at and above a key, and nothing else', asy
   assert.deepEqual(found(['a', 'b', 'c', 'd']), [5, 'immediate', 0]);
   assert.equal(found(['a\0b']), undefined, 'a longer text is another segment');
   assert.equal(found(['b']), undefined);
+  declare(store, keyOf(['a\0b']), { ttl: 7 }, NOBODY);
+  assert.deepEqual(found(['a\0b', 'x']), [7, undefined, 0], 'nor does it inherit');
+  assert.equal(book.maintainersWithin(keyOf('a')).length, 0);
+  declare(store, keyOf(['a\0b']), {}, NOBODY);
   assert.equal(book.durabilityWithin(keyOf([])), 'immediate');
   assert.equal(book.durabilityWithin(keyOf('a/b')), undefined);
   declare(store, keyOf('a'), {}, NOBODY);
