@@ -36,6 +36,7 @@ import {
   RECORD_BYTES_MAX,
   recordSeed,
 } from './record-format.ts';
+import { RecordShapes } from './record-shapes.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentStore } from './segment-store.ts';
 import type { Tail } from './tail.ts';
@@ -58,6 +59,7 @@ export class LogReader {
   #room = 0;
   readonly #body = new BodyView();
   readonly #parts: PartDirectories;
+  readonly #shapes = new RecordShapes();
   #scratch = new Uint8Array(64 * 1024);
   #piece: Uint8Array | undefined;
 
@@ -77,6 +79,8 @@ export class LogReader {
       throw new SteleError('corrupt', 'SEGMENT_MISSING', `log segment ${segmentNumber} with commit ${commit} is missing`, {
         detail: { segment: segmentNumber, offset, commit },
       });
+    const shape = this.#shapes.find(segment, offset, commit);
+    if (shape >= 0) return this.#readShaped(segment, offset, commit, ordinal, carried, into, shape);
     const outcome = this.reach(segment, offset, HEAD_BYTES);
     if (outcome === MISS) return MISS;
     if (outcome !== OK || !isCommitKind(headKind(this.bytes, this.at)) || headCommit(this.bytes, this.at) !== commit)
@@ -171,6 +175,7 @@ export class LogReader {
 
   forgetParts(): void {
     this.#parts.clear();
+    this.#shapes.clear();
   }
 
   #readDirect(segment: Segment, offset: number, length: number): number {
@@ -231,10 +236,32 @@ export class LogReader {
     const done =
       !carried && (flags & FLAG_MANY) === 0
         ? this.#readOnly(segment, offset, length, commit, index, into)
-        : this.#readEntry(segment, offset, length, flags, commit, index, carried, into);
+        : this.#readEntry(segment, offset, length, flags, commit, index, carried, into, isReached);
     if (done === OK && into.isLarge) {
       into.largeSegment = segment.number;
       into.largeOffset += offset + length;
+    }
+    return done;
+  }
+
+  /** One of a record of one part whose tables are known. */
+  #readShaped(
+    segment: Segment,
+    offset: number,
+    commit: number,
+    ordinal: number,
+    carried: boolean,
+    into: OperationView,
+    shape: number,
+  ): number {
+    const { length, tables, operations, carried: carriedCounts } = this.#shapes;
+    into.commit = commit;
+    into.ordinal = ordinal;
+    into.carried = carried;
+    const done = this.#readAt(segment, offset, commit, ordinal, carried, into, tables[shape]!, operations[shape]!, carriedCounts[shape]!);
+    if (done === OK && into.isLarge) {
+      into.largeSegment = segment.number;
+      into.largeOffset += offset + length[shape]!;
     }
     return done;
   }
@@ -265,20 +292,41 @@ export class LogReader {
     index: number,
     carried: boolean,
     into: OperationView,
+    isOnlyPart: boolean,
   ): number {
     const counts = ((flags & FLAG_MANY) !== 0 ? 4 : 0) + ((flags & FLAG_CARRIED) !== 0 ? 4 : 0) + ((flags & FLAG_PAYLOAD) !== 0 ? 4 : 0);
-    let outcome = this.reach(segment, offset + length - counts, counts);
+    const outcome = this.reach(segment, offset + length - counts, counts);
     if (outcome === MISS) return MISS;
     if (outcome !== OK) throw this.damaged(segment, offset, commit, 'record is cut');
     const operations = (flags & FLAG_MANY) !== 0 ? readU32(this.bytes, this.at) : 0;
     const carriedCount = (flags & FLAG_CARRIED) !== 0 ? readU32(this.bytes, this.at + ((flags & FLAG_MANY) !== 0 ? 4 : 0)) : 0;
     const tables = length - counts - (operations + carriedCount) * ENTRY_BYTES;
+    const done = this.#readAt(segment, offset, commit, index, carried, into, tables, operations, carriedCount);
+    // A record of one operation has no table of operations, even when it carries versions: it is read otherwise.
+    const isLasting = isOnlyPart && (flags & FLAG_MANY) !== 0;
+    if (done === OK && isLasting && this.#tail.find(segment.number, offset) === undefined)
+      this.#shapes.keep(segment, offset, commit, length, tables, operations, carriedCount);
+    return done;
+  }
+
+  /** The entry `index` of a record at `offset` whose tables begin `tables` bytes behind that. */
+  #readAt(
+    segment: Segment,
+    offset: number,
+    commit: number,
+    index: number,
+    carried: boolean,
+    into: OperationView,
+    tables: number,
+    operations: number,
+    carriedCount: number,
+  ): number {
     const count = carried ? carriedCount : operations;
     if (tables < HEAD_BYTES || index < 0 || index >= count) throw this.damaged(segment, offset, commit, 'record holds no such operation');
     // The entry and the one behind it, which says where this one ends; the last ends where the tables begin.
     const slot = carried ? operations + index : index;
     const isLast = slot === operations + carriedCount - 1;
-    outcome = this.reach(segment, offset + tables + slot * ENTRY_BYTES, isLast ? ENTRY_BYTES : 2 * ENTRY_BYTES);
+    let outcome = this.reach(segment, offset + tables + slot * ENTRY_BYTES, isLast ? ENTRY_BYTES : 2 * ENTRY_BYTES);
     if (outcome === MISS) return MISS;
     if (outcome !== OK) throw this.damaged(segment, offset, commit, 'record is cut');
     const start = readU32(this.bytes, this.at);
