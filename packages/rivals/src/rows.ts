@@ -8,6 +8,7 @@ import { hotRows, readRows } from './workloads/reads.ts';
 import { recoveryRows } from './workloads/recovery.ts';
 import { ownScanRows, scanRows } from './workloads/scans.ts';
 import { ownSpaceRows, spaceRows } from './workloads/space.ts';
+import { surfaceRows } from './workloads/surface.ts';
 import { threadRows } from './workloads/threads.ts';
 import { writeRows } from './workloads/writes.ts';
 import { ycsbRows } from './workloads/ycsb.ts';
@@ -24,13 +25,13 @@ export const rows: readonly Row[] = [
   ...pauseRows,
   ...ownDurableRows,
   ...ownScanRows,
+  ...surfaceRows,
   ...historyRows,
   ...recoveryRows,
   ...ownSpaceRows,
 ];
 
 export const waitingRows: readonly { readonly title: string; readonly waitsFor: string }[] = [
-  { title: '`children()` over 1,000 children with 1 M keys below', waitsFor: 'paths (model)' },
   { title: 'two reader threads while the owner inserts', waitsFor: 'shared pages between threads' },
   { title: 'puts carried from 2 threads', waitsFor: 'shared pages between threads' },
 ];
