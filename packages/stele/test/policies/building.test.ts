@@ -262,8 +262,9 @@ test('a building goes on when what it read expires under its hands', async () =>
     ...world,
     host: { ...world.host, clock: { nowMs: () => world.clock.ms++, monotonicMs: () => world.clock.ms } },
   });
-  for (let at = 0; at < 300; at++) writeLeaf(store, ['users', at], { email: `e${at}` }, world.clock.ms + 2000 + 4 * at);
-  world.clock.ms += 500;
+  const firstMs = world.clock.ms + 1_000_000;
+  for (let at = 0; at < 60; at++) writeLeaf(store, ['users', at], { email: `e${at}` }, at % 2 === 0 ? firstMs + at : 0);
+  world.clock.ms = firstMs - 5;
   declare(store, USERS, INDEX, NOBODY);
   assert.deepEqual([states(store), differencesOf(store)], [['1 byEmail ready'], []]);
   await store.engine.close();
