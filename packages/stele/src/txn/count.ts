@@ -27,7 +27,9 @@ export function countAt(core: Core, sight: Sight, range: KeyRange): number {
   }
   if (sight.claim === undefined && !core.isApplying && sight.timeMs >= core.sweptTimeMs) {
     const since = core.applied - sight.commit;
-    if (since < 10_000 && since * 4 < liveIn(core, range)) return countByUndo(core, sight, range);
+    // A segment of which nothing is kept may go while a view is open: then nothing tells what its commits did.
+    const isTold = core.segments.hasAllFrom(sight.commit + 1);
+    if (isTold && since < 10_000 && since * 4 < liveIn(core, range)) return countByUndo(core, sight, range);
   }
   return countByScan(core, sight, range);
 }

@@ -65,6 +65,12 @@ export class SegmentMap {
     return found;
   }
 
+  /** Are the records of the commit and of all behind it there? */
+  hasAllFrom(commit: number): boolean {
+    if (this.#head !== this.#log.headSegment) this.refresh();
+    return commit >= this.#wholeFrom;
+  }
+
   /** Numbers of the segments that may hold a part of the commit's record. */
   holders(commit: number): number[] {
     const numbers: number[] = [];
