@@ -7,6 +7,7 @@ export { posixHost } from './host/posix/host.ts';
 export type { Storage } from './host/storage.ts';
 export { formatPath, parsePath } from './model/path/text.ts';
 export type { IndexDefinition, Policy } from './model/policy/types.ts';
+export type * from './model/portable.ts';
 export { commitStamp, parseCommitStamp } from './model/stamp.ts';
 export type * from './model/types.ts';
 export { attach, open, openSync } from './node/open.ts';
