@@ -162,13 +162,28 @@ export class CommitIndex implements BlockFile {
     this.#written += count;
   }
 
-  /** Everything written is on the device when it resolves. */
-  sync(): Promise<void> {
-    return this.#file.syncAsync();
+  /** A sync failed. What was written since the last one may be in the kernel only, called clean: no later sync may be believed. */
+  failure: unknown;
+
+  /** Everything written is on the device when it resolves. @throws what failed once, for ever */
+  async sync(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    try {
+      await this.#file.syncAsync();
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
   }
 
   syncNow(): void {
-    this.#file.sync();
+    if (this.failure !== undefined) throw this.failure;
+    try {
+      this.#file.sync();
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
   }
 
   fillMissed(): void {

@@ -286,7 +286,7 @@ export class Flusher {
       message: `flush of commit ${this.#commit} failed: ${error instanceof Error ? error.message : String(error)}`,
     });
     // What the system threw away at a failed sync cannot be written again with confidence.
-    if (core.pageFile.failure !== undefined) core.group.fail(error);
+    if (core.pageFile.failure !== undefined || core.index.failure !== undefined) core.group.fail(error);
   }
 
   /** Large values in the log move to overflow pages when their leaf is written and nobody changed it meanwhile. */

@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import { openEngineSync } from '../../src/txn/engine.ts';
 import type { Operation } from '../../src/txn/types.ts';
 import { keyBytes } from '../reference/keys.ts';
+import { runFailure } from './failures.ts';
 import { newMachine, optionsOf, setupOf } from './machine.ts';
+import { Places } from './places.ts';
 
 const key = (text: string): Uint8Array => keyBytes(`\x02${text}`);
 
@@ -49,4 +51,10 @@ test('nobody hears of a blocking commit whose sync failed', async () => {
   assert.throws(() => engine.putSync(key('b'), new Uint8Array(3)), { code: 'COMMIT_UNKNOWN' });
   await machine.runUntilIdle();
   assert.equal(heard, 1);
+});
+
+// The flush failed and the next one succeeded, named by a meta; the entries of the first were in the kernel only, called clean.
+test('after a failed sync of the commit index nothing more is written, whatever its later syncs say', async () => {
+  const failure = { kind: 'sync', after: 0, failedSync: 'lost', file: 'commits.idx' } as const;
+  assert.equal((await runFailure(setupOf(2, 'async', 'barrier'), 80, failure, new Places())).hit, true);
 });
