@@ -6,8 +6,11 @@
  * are values, not trees. A member whose name is not the canonical text of a segment is refused: `C:\\x`
  * would come back as `C:x`.
  *
- * Invariant: `flattenTree(nestTree(rows))` is `rows`, and `nestTree(flattenTree(tree))` is `tree` for every tree that can be stored, but for
- * objects of nothing but `#0` to `#n`, which come back as arrays, and of nothing but `''`, which come back as its value.
+ * Invariants
+ * - `nestTree(flattenTree(tree))` is `tree` but for the order of members, for every tree that is taken; only objects of nothing but `#0` to
+ *   `#n` come back as arrays, and those of nothing but `''` as its value.
+ * - `flattenTree(nestTree(rows))` is `rows` where no value without children is an object or array with members: such a value becomes a
+ *   subtree, which reads the same as a tree.
  *
  * Specification: spec/model.md, "Trees".
  */
