@@ -24,14 +24,12 @@ function pathCharacters(path: readonly unknown[]): number {
 function viewOf(reading: Reading<string>, close: () => void): OurView {
   return {
     get: (key) => reading.get(key),
-    count: () => {
-      let count = 0;
-      for (const _row of reading.scan()) count++;
-      return count;
-    },
+    count: () => reading.scan({ values: false }).toArray().length,
     scanValues: () => {
       let characters = 0;
-      for (const { value } of reading.scan()) characters += value.length;
+      reading.scan().each(({ value }) => {
+        characters += value.length;
+      });
       return characters;
     },
     close,
@@ -64,7 +62,9 @@ export async function openStele(options: RivalOptions): Promise<SteleRival> {
     },
     scanBatch: () => {
       let characters = 0;
-      for (const { path, value } of db.scan()) characters += pathCharacters(path) + value.length;
+      db.scan().each(({ path, value }) => {
+        characters += pathCharacters(path) + value.length;
+      });
       return characters;
     },
     range: (start, limit) => {

@@ -5,7 +5,7 @@
  *
  * Invariants
  * - `scratch[0, keyBytes)` never changes; what lies behind belongs to the last `encode`.
- * - Keys from `key` and `range` are fresh; `encode` gives nothing away.
+ * - Keys from `key` and `range` are fresh; `encode` gives nothing away; those of `passingKeys` are used again.
  *
  * Specification: spec/paths.md, "Keys".
  */
@@ -20,6 +20,8 @@ import type { Bounds, ScanOptions } from './types.ts';
 
 /** Behind every key below a place, before every key behind it. */
 export const BEHIND = 0xff;
+/** So many keys keep their memory for the next call. */
+const PASSING_MAX = 1000;
 const NOTHING: Bounds = {};
 
 export class Place {
@@ -28,6 +30,7 @@ export class Place {
   readonly keyBytes: number;
   readonly scratch: Uint8Array = new Uint8Array(KEY_BYTES_MAX);
   readonly #isRoot: boolean;
+  readonly #passing: Uint8Array[] = [];
 
   constructor(segments: readonly Segment[] = []) {
     this.segments = segments;
@@ -53,6 +56,24 @@ export class Place {
 
   key(path: Path): Uint8Array {
     return this.scratch.slice(0, this.encode(path));
+  }
+
+  /** Keys that are good until the next call: their memory is used again. */
+  passingKeys(paths: readonly Path[]): readonly Uint8Array[] {
+    const pool = this.#passing;
+    const { scratch } = this;
+    const keys = new Array<Uint8Array>(paths.length);
+    for (let i = 0; i < paths.length; i++) {
+      const bytes = this.encode(paths[i]!);
+      let key = pool[i];
+      if (key === undefined || key.length !== bytes) {
+        key = new Uint8Array(bytes);
+        if (i < PASSING_MAX) pool[i] = key;
+      }
+      for (let at = 0; at < bytes; at++) key[at] = scratch[at]!;
+      keys[i] = key;
+    }
+    return keys;
   }
 
   prefixKey(path: Path): Uint8Array {

@@ -21,7 +21,7 @@ import { rowsOf } from './rows.ts';
 import { type Codec, checkMembers } from './store.ts';
 import { type Leaf, nestTree } from './tree-value.ts';
 import type { Bounds, ChildrenOptions, Entry, Kind, Reading, Row, Rows, ScanOptions, Spot, TreeOptions } from './types.ts';
-import { storedBytes } from './value/payload.ts';
+import { contentStart } from './value/payload.ts';
 import type { Value } from './value/types.ts';
 
 /** A reader that sees one view, and what to do when it is not needed any more. */
@@ -63,11 +63,13 @@ export abstract class PlacedReader<T> implements Reading<T> {
   }
 
   getMany<V = T>(paths: readonly Path[]): (V | undefined)[] {
-    return this.reader().readMany(this.#keys(paths), this.codec.decode) as (V | undefined)[];
+    checkPaths(paths);
+    const reader = this.reader();
+    return reader.readMany(this.place.passingKeys(paths), this.codec.decode) as (V | undefined)[];
   }
 
   #keys(paths: readonly Path[]): Uint8Array[] {
-    if (!Array.isArray(paths)) throw new SteleError('invalid', 'PATH_INVALID', `paths are ${describe(paths)}, expected an array of paths`);
+    checkPaths(paths);
     const { place } = this;
     const keys = new Array<Uint8Array>(paths.length);
     for (let at = 0; at < paths.length; at++) keys[at] = place.key(paths[at]!);
@@ -102,7 +104,12 @@ export abstract class PlacedReader<T> implements Reading<T> {
     return isTree ? (isValue ? 'both' : 'tree') : isValue ? 'value' : 'none';
   }
 
-  readValue(path: Path, range: { readonly offset?: number; readonly length?: number } = {}): Uint8Array | undefined {
+  readValue(path: Path, range?: { readonly offset?: number; readonly length?: number }): Uint8Array | undefined {
+    const { place, codec } = this;
+    if (range === undefined) {
+      const whole = this.reader();
+      return whole.read(place.scratch, place.encode(path), codec.content);
+    }
     checkMembers('range', range, PIECE);
     const { offset = 0, length = Number.MAX_SAFE_INTEGER } = range;
     for (const [name, given] of [
@@ -111,10 +118,10 @@ export abstract class PlacedReader<T> implements Reading<T> {
     ] as const)
       if (!Number.isSafeInteger(given) || given < 0)
         throw new SteleError('invalid', 'RANGE_INVALID', `${name} is ${describe(given)}, expected a whole number from 0`);
-    const { place } = this;
     const reader = this.reader();
     return reader.read(place.scratch, place.encode(path), (bytes, start, end) => {
-      const [from, to] = storedBytes(bytes, start, end);
+      const from = contentStart(bytes, start, end);
+      const to = end;
       return bytes.slice(Math.min(from + offset, to), Math.min(from + offset + length, to));
     });
   }
@@ -151,7 +158,16 @@ export abstract class PlacedReader<T> implements Reading<T> {
     checkLimit('limit', limit);
     const range = { ...this.place.scanRange(options), reverse, limit, values };
     const { place, codec } = this;
-    return rowsOf(() => this.reader().walk(range, values ? rowMaker(place, codec) : spotMaker(place, codec)));
+    const maker = values ? rowMaker : spotMaker;
+    return rowsOf(
+      () => this.reader().walk(range, maker(place, codec)),
+      (visit) => {
+        const make = maker(place, codec);
+        return this.reader().forEach(range, (key, keyBytes, bytes, start, end, version) =>
+          visit(make(key, keyBytes, bytes, start, end, version, 0)),
+        );
+      },
+    );
   }
 
   count(range: Path | Bounds = []): number {
@@ -207,6 +223,10 @@ export abstract class PlacedReader<T> implements Reading<T> {
       held.close();
     }
   }
+}
+
+function checkPaths(paths: readonly Path[]): void {
+  if (!Array.isArray(paths)) throw new SteleError('invalid', 'PATH_INVALID', `paths are ${describe(paths)}, expected an array of paths`);
 }
 
 /** The next keys of a range, without their values. */

@@ -4,26 +4,49 @@
  * Specification: docs/api.md, "Iterables".
  */
 
+import { SteleError } from '../base/errors.ts';
+import { describe } from './path/layout.ts';
 import type { Rows } from './types.ts';
 
-/** The rows that `open` begins to give, each time it is asked. */
-export function rowsOf<T>(open: () => Iterator<T, undefined>): Rows<T> {
-  return new LazyRows(open);
+/** Visits all rows of a new walk until told to stop; gives how many it visited. */
+export type Visit<T> = (visit: (row: T) => boolean | void) => number;
+
+/** The rows that `open` begins to give, each time it is asked; `each` goes through them at once where that is cheaper. */
+export function rowsOf<T>(open: () => Iterator<T, undefined>, each?: Visit<T>): Rows<T> {
+  return new LazyRows(open, each);
 }
 
 class LazyRows<T> implements Rows<T> {
   readonly #open: () => Iterator<T, undefined>;
+  readonly #each: Visit<T> | undefined;
 
-  constructor(open: () => Iterator<T, undefined>) {
+  constructor(open: () => Iterator<T, undefined>, each: Visit<T> | undefined) {
     this.#open = open;
+    this.#each = each;
   }
 
   [Symbol.iterator](): Iterator<T, undefined> {
     return this.#open();
   }
 
+  each(visit: (row: T) => boolean | void): number {
+    if (typeof visit !== 'function')
+      throw new SteleError('invalid', 'LISTENER_INVALID', `visit is ${describe(visit)}, expected a function`);
+    if (this.#each !== undefined) return this.#each(visit);
+    let visited = 0;
+    for (const row of this) {
+      visited++;
+      if (visit(row) === false) break;
+    }
+    return visited;
+  }
+
   toArray(): T[] {
-    return [...this];
+    const rows: T[] = [];
+    this.each((row) => {
+      rows.push(row);
+    });
+    return rows;
   }
 }
 

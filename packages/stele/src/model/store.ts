@@ -5,11 +5,13 @@
  */
 
 import { SteleError } from '../base/errors.ts';
+import { Slab } from '../base/slab.ts';
 import type { Host } from '../host/host.ts';
 import type { Decode, Engine, EngineOptions, Reader } from '../txn/types.ts';
 import type { PolicyBook } from './policy/book.ts';
 import { valueDecoder } from './value/decode.ts';
 import { ValueEncoder } from './value/encode.ts';
+import { contentStart } from './value/payload.ts';
 import type { Value } from './value/types.ts';
 
 /** Values to bytes and back, with the host's text functions. */
@@ -17,11 +19,15 @@ export class Codec {
   readonly texts: Host['texts'];
   readonly encoder: ValueEncoder;
   readonly decode: Decode<Value>;
+  /** A copy of a stored text's UTF-8, or of stored bytes. @throws {SteleError} `invalid` VALUE_INVALID for any other value */
+  readonly content: Decode<Uint8Array>;
 
   constructor({ texts }: Pick<Host, 'texts'>) {
     this.texts = texts;
     this.encoder = new ValueEncoder(texts);
     this.decode = valueDecoder(texts);
+    const slab = new Slab();
+    this.content = (bytes, start, end) => slab.copy(bytes, contentStart(bytes, start, end), end);
   }
 
   /** A fresh array. @throws {SteleError} `invalid` VALUE_INVALID */

@@ -69,6 +69,8 @@ export type Kind = 'none' | 'value' | 'tree' | 'both';
 /** Lazy, sees one view, may be abandoned. Iterating it twice reads twice, each time a view of its own. */
 export interface Rows<T> extends Iterable<T> {
   toArray(): T[];
+  /** Calls `visit` with each, until it returns false, and gives how many it visited: the cheapest way through all of them. */
+  each(visit: (row: T) => boolean | void): number;
 }
 
 /** `start` inclusive, `end` exclusive, both relative to the handle like every path, and inside the prefix; a prefix includes the value at itself, first. */

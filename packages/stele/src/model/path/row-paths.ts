@@ -18,12 +18,14 @@ import { damagedKey, KEY_BYTES_MAX, KEYSPACE, SEGMENTS_MAX, TEXT_MIN } from './l
 import type { Segment } from './types.ts';
 
 const ESCAPE = 0xff;
+/** Small enough to cost nothing in a walk over few rows; a longer key takes {@link KEY_BYTES_MAX}. */
+const START_BYTES = 64;
 
 export class RowPaths {
   readonly #texts: Texts;
   readonly #skipSegments: number;
   /** The key before. */
-  readonly #key = new Uint8Array(KEY_BYTES_MAX);
+  #key = new Uint8Array(START_BYTES);
   #keyBytes = 0;
   /** Its segments, and where each ends; those behind `#count` are older. */
   readonly #segments: Segment[] = [];
@@ -60,12 +62,21 @@ export class RowPaths {
       beforeAt = beforeEnd;
     }
     if (count > SEGMENTS_MAX) throw damagedKey(at, `${count} segments, at most ${SEGMENTS_MAX},`);
-    for (let i = same; i < keyBytes; i++) before[i] = key[i]!;
+    this.#keep(key, same, keyBytes);
     this.#keyBytes = keyBytes;
     this.#count = count;
     const path = segments.slice(this.#skipSegments, count);
     for (let i = 0; i < path.length; i++) if (typeof path[i] === 'object') path[i] = (path[i] as Uint8Array).slice();
     return path;
+  }
+
+  #keep(key: Uint8Array, same: number, keyBytes: number): void {
+    if (keyBytes > this.#key.length) {
+      this.#key = new Uint8Array(KEY_BYTES_MAX);
+      same = 0;
+    }
+    const own = this.#key;
+    for (let i = same; i < keyBytes; i++) own[i] = key[i]!;
   }
 
   /** Reads the segment at `at` into its place and gives its end. */

@@ -10,6 +10,7 @@
  */
 
 import { SteleError } from '../../base/errors.ts';
+import { Slab } from '../../base/slab.ts';
 import { isUtf8, readShort, SHORT_BYTES_MAX } from '../../base/utf8.ts';
 import { readVarint, VARINT_BAD, varintBytes } from '../../base/varint.ts';
 import type { Texts } from '../../host/host.ts';
@@ -60,6 +61,7 @@ export function valueDecoder(texts: Texts): (bytes: Uint8Array, start: number, e
 class ValueDecoder {
   readonly #texts: Texts;
   readonly #names = new Names();
+  readonly #slab = new Slab();
   readonly #double = new DataView(new ArrayBuffer(8));
   #at = 0;
   #depth = 0;
@@ -104,8 +106,7 @@ class ValueDecoder {
         return this.#text(bytes, 2, this.#content(bytes, end, isOutermost));
       case TAG_BYTES: {
         const contentEnd = this.#content(bytes, end, isOutermost);
-        const own = new Uint8Array(contentEnd - this.#at);
-        own.set(bytes.subarray(this.#at, contentEnd));
+        const own = this.#slab.copy(bytes, this.#at, contentEnd);
         this.#at = contentEnd;
         return own;
       }

@@ -8,7 +8,7 @@ import { nodeTexts } from '../../host/posix/texts.ts';
 import { pureTexts } from '../../host/pure-texts.ts';
 import { valueDecoder } from './decode.ts';
 import { ValueEncoder } from './encode.ts';
-import { storedBytes } from './payload.ts';
+import { contentStart } from './payload.ts';
 import type { Value } from './types.ts';
 
 const encoder = new ValueEncoder(nodeTexts());
@@ -322,13 +322,13 @@ test('the content of a stored text or of stored bytes is found without decoding'
     [Uint8Array.of(1, 2), Uint8Array.of(1, 2)],
   ] as const) {
     const bytes = bytesOf(value);
-    const [start, end] = storedBytes(bytes, 0, bytes.length);
-    assert.deepEqual(Uint8Array.from(bytes.subarray(start, end)), Uint8Array.from(content));
+    const start = contentStart(bytes, 0, bytes.length);
+    assert.deepEqual(Uint8Array.from(bytes.subarray(start)), Uint8Array.from(content));
   }
   for (const value of [1, '\ud800', [], null]) {
     const bytes = bytesOf(value);
     assert.throws(
-      () => storedBytes(bytes, 0, bytes.length),
+      () => contentStart(bytes, 0, bytes.length),
       (error) => error instanceof SteleError && error.code === 'VALUE_INVALID',
     );
   }
