@@ -273,7 +273,7 @@ export class Draft {
 
   /** The same through maintainers. The caller commits in this turn. */
   #intoTransaction(): Transaction {
-    const txn = this.#store.engine.begin({ unbounded: this.isUnbounded });
+    const txn = this.#store.engine.begin({ unbounded: this.isUnbounded, inTurn: true });
     try {
       for (const step of this.#steps) if (step.type === 'check') checkVersion(txn, step.key, step.ifVersion);
       const session = new WriteSession(this.#store, txn);

@@ -15,6 +15,7 @@ import { NOBODY } from './identity.ts';
 import type { MaintainerFactory } from './maintainer.ts';
 import { Place } from './place.ts';
 import { PolicyBook } from './policy/book.ts';
+import { resumeUpkeep } from './policy/declare.ts';
 import { Codec, checkMembers, Store } from './store.ts';
 import type { Database, OpenOptions } from './types.ts';
 
@@ -72,6 +73,7 @@ export function openDatabase(platform: Platform, options: OpenOptions): Database
   const engine = openEngineSync(engineOptions);
   const book = load(engine);
   const store = new Store({ engine, book, host, codec, readOnly: options.readOnly === true, logger });
+  if (!store.readOnly) resume(store);
   return new StoredDatabase(store, new Place(), NOBODY, {
     host,
     targets: platform.targets,
@@ -80,8 +82,16 @@ export function openDatabase(platform: Platform, options: OpenOptions): Database
     async reopen(repaired) {
       repaired.engine = openEngineSync(engineOptions);
       repaired.book = load(repaired.engine);
+      resume(repaired);
     },
   });
+}
+
+/** Indexes that were being built or dropped when the database was last open go on in the background. */
+function resume(store: Store): void {
+  resumeUpkeep(store).catch((error: unknown) =>
+    store.logger({ level: 'error', message: `an index could not be finished: ${error instanceof Error ? error.message : String(error)}` }),
+  );
 }
 
 function optionsOfEngine({ host, cacheMemory }: Platform, options: OpenOptions): EngineOptions {

@@ -14,6 +14,7 @@ import type { Commit, CommitOptions as KernelOptions, Transaction as KernelTrans
 import { checkVersion } from './draft.ts';
 import { demand, type Who } from './identity.ts';
 import { added } from './increment.ts';
+import { lookupRows } from './index/lookup.ts';
 import { onceKey, repeated } from './once.ts';
 import { describe } from './path/layout.ts';
 import type { Path } from './path/types.ts';
@@ -23,7 +24,18 @@ import { WriteSession } from './session.ts';
 import { isStamped, stamped } from './stamp.ts';
 import { checkMembers, type Store } from './store.ts';
 import { flattenTree } from './tree-value.ts';
-import type { BeginOptions, CommitOptions, Input, Instant, Transaction, TransactOptions, WritePath } from './types.ts';
+import type {
+  BeginOptions,
+  CommitOptions,
+  IndexKey,
+  Input,
+  Instant,
+  Match,
+  Rows,
+  Transaction,
+  TransactOptions,
+  WritePath,
+} from './types.ts';
 import type { Value } from './value/types.ts';
 import { kernelOptions, type Lifetime, lifetimeOf, OWN_DELETE_OPTIONS, OWN_PUT_OPTIONS, OWN_PUT_TREE_OPTIONS } from './write-options.ts';
 
@@ -236,6 +248,10 @@ export class PlacedTransaction<T> extends PlacedReader<T> implements Transaction
 
   subtree<V = Value>(path: Path): Transaction<V> {
     return new PlacedTransaction<V>(this.#run, this.place.below(path));
+  }
+
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>> {
+    return lookupRows<V>(this.#run.store, this.place, index, key, () => this.hold());
   }
 
   async commit(): Promise<Commit> {

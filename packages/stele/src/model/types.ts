@@ -246,6 +246,8 @@ export interface Transaction<T = Value> extends Reading<T>, AsyncDisposable, Dis
   /** `n` random bytes of the host. */
   random(n: number): Uint8Array;
   subtree<V = Value>(path: Path): Transaction<V>;
+  /** Rows of an index declared where this handle stands; own writes are seen, and what was looked at joins the read set. */
+  lookup<V = T>(index: string, ...key: IndexKey): Rows<Match<V>>;
   /** Of a transaction made by `begin`; inside `transact` it is the caller who commits. */
   commit(): Promise<Commit>;
   commitSync(): Commit;

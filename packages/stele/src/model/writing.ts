@@ -14,6 +14,7 @@ import { demand, type Who } from './identity.ts';
 import { describe } from './path/layout.ts';
 import type { Path } from './path/types.ts';
 import type { Place } from './place.ts';
+import { writeDirect, writeDirectSync } from './policy/direct-writes.ts';
 import { type Held, PlacedReader } from './reading.ts';
 import { isStamped } from './stamp.ts';
 import { heldView, type Store } from './store.ts';
@@ -70,34 +71,31 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
 
   put(path: WritePath, value: Input<T>, options?: PutOptions): Promise<Commit> {
     try {
-      if (options === undefined && this.#isPlain(path)) {
-        const { store, place } = this;
-        const { encoder } = store.codec;
-        const keyBytes = place.encode(path as Path);
-        const { book } = store;
-        if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
-          const bytes = encoder.encode(value as Value);
-          return store.engine.put(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
-        }
-      }
-      return this.#committed(this.#putDraft(path, value, options));
+      if (options !== undefined || !this.#isPlain(path)) return this.#committed(this.#putDraft(path, value, options));
+      const { store, place } = this;
+      const { encoder } = store.codec;
+      // The value first: reading it may run code of the program (getters), which may use this handle.
+      const valueBytes = encoder.encode(value as Value);
+      const keyBytes = place.encode(path as Path);
+      const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
+      if (effective === undefined) return store.engine.put(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, valueBytes));
+      const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
+      return writeDirect(store.engine, effective, leaf);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   putSync(path: WritePath, value: Input<T>, options?: PutOptions): Commit {
-    if (options === undefined && this.#isPlain(path)) {
-      const { store, place } = this;
-      const { encoder } = store.codec;
-      const keyBytes = place.encode(path as Path);
-      const { book } = store;
-      if (book.isEmpty || book.find(place.scratch, keyBytes) === undefined) {
-        const bytes = encoder.encode(value as Value);
-        return store.engine.putSync(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, bytes));
-      }
-    }
-    return this.#committedSync(this.#putDraft(path, value, options));
+    if (options !== undefined || !this.#isPlain(path)) return this.#committedSync(this.#putDraft(path, value, options));
+    const { store, place } = this;
+    const { encoder } = store.codec;
+    const valueBytes = encoder.encode(value as Value);
+    const keyBytes = place.encode(path as Path);
+    const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
+    if (effective === undefined) return store.engine.putSync(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, valueBytes));
+    const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
+    return writeDirectSync(store.engine, effective, leaf);
   }
 
   /** A path without a stamp, put by anybody. */

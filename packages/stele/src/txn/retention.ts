@@ -15,6 +15,7 @@
 
 import { compareBytes } from '../base/bytes.ts';
 import { SteleError } from '../base/errors.ts';
+import { PrefixTrie } from '../base/prefix-trie.ts';
 import { KEY_BYTES_MAX } from './options.ts';
 import type { Pins } from './pins.ts';
 import type { RetentionRules } from './types.ts';
@@ -34,6 +35,8 @@ export interface KeptRange {
 /** Kept ranges as a view captures them: the claim at the time of opening. A key is answerable from (keptFrom, keptFromMs) on. */
 export interface KeptClaim {
   readonly ranges: readonly { readonly prefix: Uint8Array; readonly keptFrom: number; readonly keptFromMs: number }[];
+  /** Over the prefixes, when there are many. */
+  readonly trie?: PrefixTrie | undefined;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -43,6 +46,8 @@ export class Retention {
   /** Sorted by prefix; the first is the empty prefix. A parent stands before its children. */
   #ranges: KeptRange[];
   readonly #pins: Pins;
+  /** Over the prefixes of the ranges, once somebody asked. */
+  #trie: PrefixTrie | undefined;
 
   constructor(pins: Pins, historyMs: number, restored: readonly KeptRange[] | undefined) {
     this.#pins = pins;
@@ -84,12 +89,14 @@ export class Retention {
       const parent = longestMatch(next.slice(0, at), range.prefix, range.prefix.length - 1)!;
       return parent.keptFrom !== range.keptFrom || parent.keptFromMs !== range.keptFromMs || parent.historyMs !== range.historyMs;
     });
+    this.#trie = undefined;
     if (this.#ranges.length > RANGES_MAX)
       throw new SteleError('invalid', 'RETENTION_RULES', `${this.#ranges.length} kept ranges, at most ${RANGES_MAX}`);
   }
 
   /** Ranges told by the log, or those of before; what was let go meanwhile stays let go. */
   adopt(ranges: readonly KeptRange[]): void {
+    this.#trie = undefined;
     this.#ranges = ranges.map((range) => {
       const before = longestMatch(this.#ranges, range.prefix, range.prefix.length)!;
       return { ...range, keptFrom: Math.max(range.keptFrom, before.keptFrom), keptFromMs: Math.max(range.keptFromMs, before.keptFromMs) };
@@ -102,18 +109,18 @@ export class Retention {
   }
 
   historyMsOf(key: Uint8Array, keyBytes: number): number {
-    const ranges = this.#ranges;
-    return ranges.length === 1 ? ranges[0]!.historyMs : longestMatch(ranges, key, keyBytes)!.historyMs;
+    return this.#ranges[this.rangeIndexOf(key, keyBytes)]!.historyMs;
   }
 
   rangeIndexOf(key: Uint8Array, keyBytes: number): number {
-    const ranges = this.#ranges;
-    return ranges.length === 1 ? 0 : ranges.indexOf(longestMatch(ranges, key, keyBytes)!);
+    if (this.#ranges.length === 1) return 0;
+    this.#trie ??= PrefixTrie.of(this.#ranges.map((range) => range.prefix));
+    return this.#trie.find(key, keyBytes);
   }
 
   /** Oldest commit a view opened now may claim for the key. */
   keptFromOf(key: Uint8Array, keyBytes: number, applied: number): number {
-    const range = longestMatch(this.#ranges, key, keyBytes)!;
+    const range = this.#ranges[this.rangeIndexOf(key, keyBytes)]!;
     return range.historyMs === 0 ? Math.max(range.keptFrom, applied) : range.keptFrom;
   }
 
@@ -150,7 +157,9 @@ export class Retention {
    * What a view opened now may claim. `applied` is the newest commit.
    */
   claim(applied: number): KeptClaim {
+    if (this.#ranges.length > 1) this.#trie ??= PrefixTrie.of(this.#ranges.map((range) => range.prefix));
     return {
+      trie: this.#trie,
       ranges: this.#ranges.map(({ prefix, keptFrom, keptFromMs, historyMs }) => ({
         prefix,
         keptFrom: historyMs === 0 ? Math.max(keptFrom, applied) : keptFrom,
@@ -179,7 +188,8 @@ export class Retention {
 
 /** Is (commit, time) answerable for `key` under the claim? */
 export function isKept(claim: KeptClaim, key: Uint8Array, keyBytes: number, commit: number, timeMs: number): boolean {
-  return reaches(longestMatch(claim.ranges, key, keyBytes)!, commit, timeMs);
+  const range = claim.trie === undefined ? longestMatch(claim.ranges, key, keyBytes) : claim.ranges[claim.trie.find(key, keyBytes)];
+  return reaches(range!, commit, timeMs);
 }
 
 function reaches(range: { readonly keptFrom: number; readonly keptFromMs: number }, commit: number, timeMs: number): boolean {

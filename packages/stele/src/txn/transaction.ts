@@ -19,7 +19,7 @@ import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, checkKey, checkValue, expiryOf }
 import { type ReadRange, ReadSet } from './read-set.ts';
 import { checkRange, SightReader } from './reader.ts';
 import type { Sight } from './scanner.ts';
-import type { Commit, CommitOptions, Decode, Entry, KeyRange, Make, ScanRange, Transaction, Walk } from './types.ts';
+import type { BeginOptions, Commit, CommitOptions, Decode, Entry, KeyRange, Make, ScanRange, Transaction, Walk } from './types.ts';
 import { PinnedView } from './view.ts';
 import { type WriteEffect, WriteSet } from './write-set.ts';
 
@@ -39,11 +39,14 @@ export class EngineTransaction extends SightReader implements Transaction {
   conflict: SteleError | undefined;
 
   readonly #isUnbounded: boolean;
+  /** It is committed in the turn it was begun in, at the time it was begun: nothing it read can have expired since. */
+  readonly isInTurn: boolean;
 
-  constructor(core: Core, committer: Committer, isUnbounded = false) {
+  constructor(core: Core, committer: Committer, { unbounded = false, inTurn = false }: BeginOptions = {}) {
     super(core);
     this.#committer = committer;
-    this.#isUnbounded = isUnbounded;
+    this.#isUnbounded = unbounded;
+    this.isInTurn = inTurn;
     this.view = new PinnedView(core, core.applied, core.nowMs(), undefined, false);
     core.window.begin(core.applied);
   }

@@ -169,6 +169,13 @@ export interface Transaction extends Reader {
   readonly conflict: SteleError | undefined;
 }
 
+export interface BeginOptions {
+  /** It may write more than 100,000 keys or 64 MiB. */
+  readonly unbounded?: boolean;
+  /** The caller commits in the turn of the begin, and the commit's time is that of the begin: it cannot conflict. */
+  readonly inTurn?: boolean;
+}
+
 export interface HistoryEntry {
   /** undefined = deleted or expired here. */
   readonly value: Uint8Array | undefined;
@@ -264,8 +271,7 @@ export interface Engine extends Reader, AsyncDisposable {
   batchSync(operations: readonly Operation[], options?: CommitOptions): Commit;
   /** Runs `work` and commits; on conflict runs it again, up to `retries` times (default 10). `work` may be async. */
   transact<T>(work: (txn: Transaction) => T | Promise<T>, options?: CommitOptions & { retries?: number }): Promise<T>;
-  /** `unbounded`: may write more than 100,000 keys or 64 MiB. */
-  begin(options?: { readonly unbounded?: boolean }): Transaction;
+  begin(options?: BeginOptions): Transaction;
   /** Number and earliest time of the commit that the next write of this turn makes. Finishes a large delete that is under way. */
   prepare(): { version: number; timeMs: number };
 

@@ -23,7 +23,7 @@ import { Receipt } from './receipt.ts';
 import type { Room } from './room.ts';
 import { SlicedDelete, type SlicedDeleteParts } from './sliced-delete.ts';
 import { type Committer, EngineTransaction } from './transaction.ts';
-import type { Commit, CommitOptions, Durability, KeyRange, Operation, Transaction, WriteOptions } from './types.ts';
+import type { BeginOptions, Commit, CommitOptions, Durability, KeyRange, Operation, Transaction, WriteOptions } from './types.ts';
 import { type Applied, Writer } from './writer.ts';
 
 const PENDING_BYTES_MAX = 1024 * 1024;
@@ -203,15 +203,15 @@ export abstract class WritingEngine extends NewestReader implements Committer {
     return { version: this.core.applied + 1, timeMs: this.core.nowMs() };
   }
 
-  begin(options?: { readonly unbounded?: boolean }): Transaction {
-    return this.#begin(options?.unbounded === true);
+  begin(options?: BeginOptions): Transaction {
+    return this.#begin(options);
   }
 
-  #begin(isUnbounded = false): EngineTransaction {
+  #begin(options?: BeginOptions): EngineTransaction {
     this.core.assertReadable();
     this.core.sliced?.finish();
     if (this.core.status === 'failed') throw this.core.group.failure!;
-    return new EngineTransaction(this.core, this, isUnbounded);
+    return new EngineTransaction(this.core, this, options);
   }
 
   async transact<T>(work: (txn: Transaction) => T | Promise<T>, options: CommitOptions & { retries?: number } = {}): Promise<T> {
@@ -257,7 +257,7 @@ export abstract class WritingEngine extends NewestReader implements Committer {
       checkCommitOptions(options);
       if (txn.writes.size === 0) return undefined;
       core.assertWritable();
-      const timeMs = core.nowMs();
+      const timeMs = txn.isInTurn ? txn.timeMs : core.nowMs();
       txn.validate(timeMs);
       return this.#writer.effects(txn.writes.sorted(), options, timeMs);
     } finally {

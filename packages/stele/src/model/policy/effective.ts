@@ -9,13 +9,16 @@
  */
 
 import { compareBytes } from '../../base/bytes.ts';
+import { NO_PREFIX, PrefixTrie } from '../../base/prefix-trie.ts';
 import type { Durability } from '../../txn/types.ts';
 import type { Maintainer } from '../maintainer.ts';
 import { stronger } from '../write-options.ts';
 import type { DeclaredSubtree } from './catalog.ts';
-import { NO_PREFIX, PrefixTrie } from './prefix-trie.ts';
 
 /** What the writing of a leaf has to regard. */
+/** No key below a path goes on with it. */
+const ESCAPE = 0xff;
+
 export interface Effective {
   /** ms; undefined: none declared; Infinity: declared to be none. */
   readonly ttlMs: number | undefined;
@@ -66,7 +69,10 @@ export class EffectiveTrie {
     }
     this.#subtrees = sorted;
     this.#effective = effective.map((one) => (isPlain(one) ? undefined : one));
-    this.#trie = PrefixTrie.of(sorted.map(({ prefix }) => prefix));
+    this.#trie = PrefixTrie.of(
+      sorted.map(({ prefix }) => prefix),
+      ESCAPE,
+    );
   }
 
   /** What the writing of the key has to regard, undefined for nothing. Allocates nothing. */
