@@ -4,7 +4,7 @@
  *   node    six numbers in `nodes`: label start, label end (in `labels`), value, first child byte, how many, place in `children`
  *   child   an entry of `children` for each byte from the first to the last one a node branches at; 0 = none (the root is no child)
  *
- * A prefix P stands for all keys that begin so; or, with `escape` 0xFF, for the path P and all below: the keys in [P, P ++ 0xFF). 0xFF behind P
+ * A prefix P stands for all keys that begin so; or, with `excluded` 0xFF, for the path P and all below: the keys in [P, P ++ 0xFF). 0xFF behind P
  * would be an escaped zero inside the last segment, which is another path; so a value counts where the key ends or goes on with another byte.
  *
  * Invariants
@@ -25,22 +25,22 @@ export class PrefixTrie {
   readonly #nodes: Int32Array;
   readonly #labels: Uint8Array;
   readonly #children: Int32Array;
-  readonly #escape: number;
+  readonly #excluded: number;
 
-  private constructor(nodes: Int32Array, labels: Uint8Array, children: Int32Array, escape: number) {
-    this.#escape = escape;
+  private constructor(nodes: Int32Array, labels: Uint8Array, children: Int32Array, excluded: number) {
+    this.#excluded = excluded;
     this.#nodes = nodes;
     this.#labels = labels;
     this.#children = children;
   }
 
-  /** The value of a prefix is its place in the list. `escape`: the byte that no key below a prefix goes on with. */
-  static of(prefixes: readonly Uint8Array[], escape: number = NONE): PrefixTrie {
+  /** The value of a prefix is its place in the list. `excluded`: the byte that no key below a prefix goes on with. */
+  static of(prefixes: readonly Uint8Array[], excluded: number = NONE): PrefixTrie {
     const order = prefixes.map((_, place) => place);
     order.sort((a, b) => compareBytes(prefixes[a]!, 0, prefixes[a]!.length, prefixes[b]!, 0, prefixes[b]!.length) || a - b);
     const draft: Draft = { prefixes, order, nodes: [], labels: [], children: [] };
     if (order.length > 0) addNode(draft, 0, order.length, 0);
-    return new PrefixTrie(Int32Array.from(draft.nodes), Uint8Array.from(draft.labels), Int32Array.from(draft.children), escape);
+    return new PrefixTrie(Int32Array.from(draft.nodes), Uint8Array.from(draft.labels), Int32Array.from(draft.children), excluded);
   }
 
   /** The value of the longest prefix that the key is at or below, or {@link NO_PREFIX}. */
@@ -57,7 +57,7 @@ export class PrefixTrie {
       const value = nodes[node + 2]!;
       if (at === keyBytes) return value < 0 ? best : value;
       const byte = key[at]!;
-      if (value >= 0 && byte !== this.#escape) best = value;
+      if (value >= 0 && byte !== this.#excluded) best = value;
       const slot = byte - nodes[node + 3]!;
       if (slot < 0 || slot >= nodes[node + 4]!) return best;
       node = this.#children[nodes[node + 5]! + slot]!;
