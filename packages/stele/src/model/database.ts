@@ -13,6 +13,7 @@ import type { EngineStats, VerifyReport } from '../txn/types.ts';
 import { PlacedBucket } from './bucket.ts';
 import { demand, identified, type Who } from './identity.ts';
 import { verifyDerived } from './index/verify.ts';
+import { describe } from './path/layout.ts';
 import type { Place } from './place.ts';
 import { checkMembers, type Store } from './store.ts';
 import type { Database, Identity, Work } from './types.ts';
@@ -103,6 +104,8 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
   async repair(options: { readonly backup?: string | Storage; readonly cutLogAt?: 'damage' } = {}): Promise<RepairReport> {
     demand(this.who, 'admin');
     checkMembers('options', options, REPAIR_OPTIONS);
+    if (options.cutLogAt !== undefined && options.cutLogAt !== 'damage')
+      throw new SteleError('invalid', 'OPTION_INVALID', `cutLogAt is ${describe(options.cutLogAt)}, expected 'damage'`);
     if (this.#life.isEnded) throw new SteleError('closed', 'DATABASE_CLOSED', 'the database is closed');
     if (this.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only');
     const { host, targets } = this.#life;

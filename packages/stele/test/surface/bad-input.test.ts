@@ -307,6 +307,7 @@ test('numbers, times and functions out of bounds are refused, and nothing is wri
     ['BATCH_INVALID', /operation 0: type is undefined/, () => db.batch([wrong(null)])],
     ['BATCH_INVALID', /toString/, () => db.batch([wrong({ type: 'toString' })])],
     ['BATCH_INVALID', /check without ifVersion/, () => db.batch([wrong({ type: 'check', path: 'a' })])],
+    ['OPTION_INVALID', /cutLogAt is the text "foo", expected 'damage'/, () => db.repair({ cutLogAt: wrong('foo') })],
     ['OPTION_INVALID', /diff.*expected a snapshot/, () => db.snapshot().diff(wrong(db))],
     ['OPTION_INVALID', /capabilities/, () => db.as({ capabilities: wrong(['root']) })],
     ['PATH_INVALID', /paths are the text "a", expected an array of paths/, () => db.getMany(wrong('a'))],

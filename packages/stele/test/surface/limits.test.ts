@@ -76,29 +76,14 @@ test('a batch has at most 100,000 operations', async (t) => {
 
 test('a batch and a transaction have at most 64 MiB; putTree and deleteTree are exempt', async (t) => {
   const { db } = opened(t, { durability: 'async' });
-  const piece = new Uint8Array(33 * MIB);
+  const piece = new Uint8Array(22 * MIB);
   const tooLarge = { kind: 'invalid', code: 'BATCH_TOO_LARGE', says: /more than 67108864 bytes/ } as const;
-  await refusedUnwritten(
-    db,
-    () =>
-      db.batch([
-        { type: 'put', path: 'a', value: piece },
-        { type: 'put', path: 'b', value: piece },
-      ]),
-    tooLarge,
-  );
-  await refusedUnwritten(
-    db,
-    () =>
-      db.transact((tx) => {
-        tx.put('a', piece);
-        tx.put('b', piece);
-      }),
-    tooLarge,
-  );
-  const commit = await db.putTree('t', { a: piece, b: piece });
-  assert.deepEqual([commit.changed, db.count('t')], [2, 2]);
-  assert.equal((await db.deleteTree('t')).changed, 2);
+  const names = ['a', 'b', 'c'];
+  await refusedUnwritten(db, () => db.batch(names.map((path) => ({ type: 'put', path, value: piece }))), tooLarge);
+  await refusedUnwritten(db, () => db.transact((tx) => void names.map((path) => tx.put(path, piece))), tooLarge);
+  const commit = await db.putTree('t', { a: piece, b: piece, c: piece });
+  assert.deepEqual([commit.changed, db.count('t')], [3, 3]);
+  assert.equal((await db.deleteTree('t')).changed, 3);
 });
 
 test('idempotency keys, actors and reasons have their limits in bytes of text', async (t) => {
