@@ -41,7 +41,7 @@ function contents(db: Database): unknown {
         .scan()
         .toArray()
         .map(({ path, value, version }) => [formatPath(path), short(describe(value)), version, db.entry(path)?.expiresAt?.getTime()]),
-      then: db
+      before: db
         .asOf(10, { skipExpired: true })
         .scan()
         .toArray()
