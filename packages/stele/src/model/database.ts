@@ -7,12 +7,12 @@
 import { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Storage } from '../host/storage.ts';
-import { type RepairReport, repairDatabase } from '../txn/repair.ts';
+import type { RepairReport } from '../txn/repair.ts';
 import type { SharedHandle } from '../txn/threads/handle.ts';
 import type { EngineStats, VerifyReport } from '../txn/types.ts';
 import { PlacedBucket } from './bucket.ts';
+import { repairDatabase } from './chores.ts';
 import { demand, identified, type Who } from './identity.ts';
-import { verifyDerived } from './index/verify.ts';
 import { describe } from './path/layout.ts';
 import type { Place } from './place.ts';
 import { checkMembers, type Store } from './store.ts';
@@ -97,6 +97,7 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
   async verify(work: Work = {}): Promise<VerifyReport> {
     checkMembers('options', work, WORK_OPTIONS);
     const report = await this.store.engine.verify(work);
+    const { verifyDerived } = await import('./index/verify.ts');
     const damages = [...report.damages, ...(await verifyDerived(this.store, work))];
     return { ...report, ok: damages.length === 0, damages };
   }

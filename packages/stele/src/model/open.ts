@@ -8,8 +8,9 @@
 
 import { SteleError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
-import { openEngineSync } from '../txn/engine.ts';
+import { openStored } from '../txn/stored-engine.ts';
 import type { Engine, EngineOptions } from '../txn/types.ts';
+import { lateChores } from './chores.ts';
 import { StoredDatabase, type Targets } from './database.ts';
 import { NOBODY } from './identity.ts';
 import type { MaintainerFactory } from './maintainer.ts';
@@ -70,7 +71,7 @@ export function openDatabase(platform: Platform, options: OpenOptions): Database
   };
   const engineOptions = optionsOfEngine(platform, options);
   const logger = options.logger ?? ((): void => {});
-  const engine = openEngineSync(engineOptions);
+  const engine = openStored(engineOptions, lateChores);
   const book = load(engine);
   const store = new Store({ engine, book, host, codec, readOnly: options.readOnly === true, logger });
   if (!store.readOnly) resume(store);
@@ -80,7 +81,7 @@ export function openDatabase(platform: Platform, options: OpenOptions): Database
     isEnded: false,
     release: () => platform.release(),
     async reopen(repaired) {
-      repaired.engine = openEngineSync(engineOptions);
+      repaired.engine = openStored(engineOptions, lateChores);
       repaired.book = load(repaired.engine);
       resume(repaired);
     },

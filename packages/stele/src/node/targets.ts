@@ -12,7 +12,6 @@ import { posixStorage } from '../host/posix/storage.ts';
 import type { Storage } from '../host/storage.ts';
 import type { Targets } from '../model/database.ts';
 import type { Work } from '../model/types.ts';
-import { packTar, unpackTar } from './tar.ts';
 
 export function nodeTargets({ timers }: Pick<Host, 'timers'>): Targets {
   return {
@@ -21,7 +20,10 @@ export function nodeTargets({ timers }: Pick<Host, 'timers'>): Targets {
       const storage = posixStorage(target);
       return { storage, close: () => storage.close() };
     },
-    pack: (from, target, work) => packTar(from, resolve(target), work, () => new Promise((done) => timers.immediate(done))),
+    async pack(from, target, work) {
+      const { packTar } = await import('./tar.ts');
+      await packTar(from, resolve(target), work, () => new Promise((done) => timers.immediate(done)));
+    },
     scratch(near) {
       const directory = mkdtempSync(join(dirname(resolve(near)), '.stele-backup-'));
       const storage = posixStorage(directory);
@@ -48,6 +50,7 @@ export async function restore(file: string, target: string | Storage, work: Work
     if (found.length > 0)
       throw new SteleError('invalid', 'OPTION_INVALID', `restore target holds ${found.length} files, expected an empty one`);
     try {
+      const { unpackTar } = await import('./tar.ts');
       await unpackTar(resolve(file), into, work);
     } catch (error) {
       // Half a database must not be taken for one.

@@ -145,7 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
         '    return this.#failure;\n  }\n\n  /** No more',
         '    const told = this.#failure;\n    this.#failure = undefined;\n    return told;\n  }\n\n  /** No more',
       ],
-      ['txn/engine.ts', "    core.status = 'failed';\n", "    if (core.status === 'open') return;\n"],
+      ['txn/stored-engine.ts', "    core.status = 'failed';\n", "    if (core.status === 'open') return;\n"],
     ],
   },
   {
