@@ -7,12 +7,13 @@ import { test } from 'node:test';
 import { lineAt, maskSource, readText, shippedSources } from './repository.ts';
 
 const kinds = ['invalid', 'conflict', 'denied', 'closed', 'unavailable', 'corrupt', 'internal'];
-/** Upper-case literals that are no codes of ours; the system's own are told by their shape, magic words by their beginning. */
+/** Upper-case literals that are no codes of ours; the system's own, and those of abstract-level, are told by their shape, magic words by their beginning. */
 const otherWords: ReadonlySet<string> = new Set([
   'INDEX', // beginning of codes
+  'HEAD', // of a git checkout
   'SYNC_THREAD_LOST', // between the posix host and its sync thread; leaves it as the cause of IO_ERROR
 ]);
-const systemCode = /^(E[A-Z0-9]{2,}|ERR_[A-Z0-9_]+|SQLITE_[A-Z_]+|O_[A-Z]+|STELE[A-Z0-9]*)$/;
+const systemCode = /^(E[A-Z0-9]{2,}|SIG[A-Z]+|ERR_[A-Z0-9_]+|SQLITE_[A-Z_]+|O_[A-Z]+|STELE[A-Z0-9]*|LEVEL_[A-Z_]+)$/;
 
 /** Code → kinds, from the rows | `CODE` | kind, kind | … | of the section. */
 function readSpecification(): Map<string, Set<string>> {
@@ -35,7 +36,7 @@ test('every code that is thrown is in spec/errors.md with its kind', () => {
       if (listed.get(name)?.has(kind) !== true) found.add(`${name} (${kind}), ${path}:${lineAt(code, match.index)}`);
     }
     // Codes reach the constructor through helpers and conditions too, so every upper-case word is looked at.
-    for (const match of code.matchAll(/'(?<word>[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)*)'/g)) {
+    for (const match of code.matchAll(/(?<!\benv\[)'(?<word>[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)*)'/g)) {
       const word = match.groups!['word']!;
       if (word.length < 4 || systemCode.test(word) || otherWords.has(word) || listed.has(word)) continue;
       found.add(`${word} (kind not seen), ${path}`);
