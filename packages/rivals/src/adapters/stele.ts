@@ -69,7 +69,9 @@ export async function openStele(options: RivalOptions): Promise<SteleRival> {
     },
     range: (start, limit) => {
       let characters = 0;
-      for (const { path, value } of db.scan({ start, limit })) characters += pathCharacters(path) + value.length;
+      db.scan({ start, limit }).each(({ path, value }) => {
+        characters += pathCharacters(path) + value.length;
+      });
       return characters;
     },
     snapshot: () => {

@@ -78,7 +78,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
       const valueBytes = encoder.encode(value as Value);
       const keyBytes = place.encode(path as Path);
       const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
-      if (effective === undefined) return store.engine.put(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, valueBytes));
+      if (effective === undefined) return store.engine.putFrom(place.scratch, keyBytes, encoder.bytes, valueBytes);
       const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
       return writeDirect(store.engine, effective, leaf);
     } catch (error) {
@@ -93,7 +93,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
     const valueBytes = encoder.encode(value as Value);
     const keyBytes = place.encode(path as Path);
     const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
-    if (effective === undefined) return store.engine.putSync(place.scratch.subarray(0, keyBytes), encoder.bytes.subarray(0, valueBytes));
+    if (effective === undefined) return store.engine.putFromSync(place.scratch, keyBytes, encoder.bytes, valueBytes);
     const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
     return writeDirectSync(store.engine, effective, leaf);
   }
@@ -110,11 +110,24 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   delete(path: Path, options?: DeleteOptions): Promise<Commit> {
-    return this.#write(() => this.#deleteDraft(path, options));
+    return this.#write(() => {
+      const key = this.#plainDelete(path, options);
+      return key === undefined ? this.#committed(this.#deleteDraft(path, options)) : this.store.engine.delete(key);
+    });
   }
 
   deleteSync(path: Path, options?: DeleteOptions): Commit {
-    return this.#committedSync(this.#deleteDraft(path, options));
+    const key = this.#plainDelete(path, options);
+    return key === undefined ? this.#committedSync(this.#deleteDraft(path, options)) : this.store.engine.deleteSync(key);
+  }
+
+  /** The key, good until the next path, of a delete by anybody where nothing is declared. */
+  #plainDelete(path: Path, options: DeleteOptions | undefined): Uint8Array | undefined {
+    if (options !== undefined || !this.#isAnybody) return undefined;
+    const { store, place } = this;
+    const keyBytes = place.encode(path);
+    if (!store.book.isEmpty && store.book.find(place.scratch, keyBytes) !== undefined) return undefined;
+    return place.scratch.subarray(0, keyBytes);
   }
 
   #deleteDraft(path: Path, options: DeleteOptions | undefined): Draft {
@@ -124,7 +137,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   deleteTree(path: Path = [], options?: CommitOptions): Promise<Commit> {
-    return this.#write(() => this.#deleteTreeDraft(path, options));
+    return this.#write(() => this.#committed(this.#deleteTreeDraft(path, options)));
   }
 
   deleteTreeSync(path: Path = [], options?: CommitOptions): Commit {
@@ -139,7 +152,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   putTree(path: Path, tree: Value | object, options?: PutTreeOptions): Promise<Commit> {
-    return this.#write(() => this.#putTreeDraft(path, tree, options));
+    return this.#write(() => this.#committed(this.#putTreeDraft(path, tree, options)));
   }
 
   putTreeSync(path: Path, tree: Value | object, options?: PutTreeOptions): Commit {
@@ -179,7 +192,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
   }
 
   batch(operations: readonly BatchOperation[], options?: CommitOptions): Promise<Commit> {
-    return this.#write(() => this.#batchDraft(operations, options));
+    return this.#write(() => this.#committed(this.#batchDraft(operations, options)));
   }
 
   batchSync(operations: readonly BatchOperation[], options?: CommitOptions): Commit {
@@ -197,9 +210,9 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
     return new Draft(this.store, this.place, this.who, options);
   }
 
-  #write(make: () => Draft): Promise<Commit> {
+  #write(write: () => Promise<Commit>): Promise<Commit> {
     try {
-      return this.#committed(make());
+      return write();
     } catch (error) {
       return Promise.reject(error);
     }

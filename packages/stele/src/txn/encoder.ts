@@ -68,6 +68,7 @@ export class Encoder {
     key: Uint8Array,
     keyBytes: number,
     value: Uint8Array | undefined,
+    valueBytes: number,
     expiresAt: number,
     old: Superseded,
     isKept: boolean,
@@ -98,6 +99,6 @@ export class Encoder {
     const backOrdinal = isKept ? old.addressOrdinal : 0;
     const backCarried = isKept && old.addressCarried;
     if (value === undefined) log.delete(key, keyBytes, backCommit, backOrdinal, backCarried, old.table);
-    else log.put(key, keyBytes, value, 0, value.length, expiresAt, backCommit, backOrdinal, backCarried, old.table);
+    else log.put(key, keyBytes, value, 0, valueBytes, expiresAt, backCommit, backOrdinal, backCarried, old.table);
   }
 }

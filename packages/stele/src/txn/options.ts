@@ -133,10 +133,10 @@ export const KEYSPACE_MIN = 1;
 export const KEYSPACE_MAX = 3;
 
 /** @throws {SteleError} `invalid` KEY_INVALID */
-export function checkKey(key: Uint8Array): void {
+export function checkKey(key: Uint8Array, keyBytes = key?.length): void {
   if (!(key instanceof Uint8Array)) throw new SteleError('invalid', 'KEY_INVALID', `key is ${typeof key}, expected bytes`);
-  if (key.length < 1 || key.length > KEY_BYTES_MAX)
-    throw new SteleError('invalid', 'KEY_INVALID', `key of ${key.length} bytes, expected 1 to ${KEY_BYTES_MAX}`);
+  if (!(keyBytes >= 1 && keyBytes <= KEY_BYTES_MAX && keyBytes <= key.length))
+    throw new SteleError('invalid', 'KEY_INVALID', `key of ${keyBytes} bytes, expected 1 to ${KEY_BYTES_MAX}`);
   const keyspace = key[0]!;
   if (keyspace < KEYSPACE_MIN || keyspace > KEYSPACE_MAX) {
     throw new SteleError(
@@ -148,10 +148,10 @@ export function checkKey(key: Uint8Array): void {
 }
 
 /** @throws {SteleError} `invalid` VALUE_INVALID */
-export function checkValue(value: Uint8Array): void {
+export function checkValue(value: Uint8Array, valueBytes = value?.length): void {
   if (!(value instanceof Uint8Array)) throw new SteleError('invalid', 'VALUE_INVALID', `value is ${typeof value}, expected bytes`);
-  if (value.length > VALUE_BYTES_MAX)
-    throw new SteleError('invalid', 'VALUE_INVALID', `value of ${value.length} bytes, expected at most ${VALUE_BYTES_MAX}`);
+  if (!(valueBytes >= 0 && valueBytes <= VALUE_BYTES_MAX && valueBytes <= value.length))
+    throw new SteleError('invalid', 'VALUE_INVALID', `value of ${valueBytes} bytes, expected at most ${VALUE_BYTES_MAX}`);
 }
 
 /** Absolute expiry of a write, 0 for never. @throws {SteleError} `invalid` EXPIRY_INVALID */

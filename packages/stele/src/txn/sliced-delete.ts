@@ -173,7 +173,7 @@ export class SlicedDelete {
           isBegun = true;
           isOpen = true;
         }
-        encoder.effect(this.#key, keyBytes, undefined, 0, old, true, carried, this.#commit);
+        encoder.effect(this.#key, keyBytes, undefined, 0, 0, old, true, carried, this.#commit);
         if (carried !== undefined) this.#carried.set(this.#count, old.addressOrdinal);
         this.#count++;
       }

@@ -261,6 +261,9 @@ export interface Engine extends Reader, AsyncDisposable {
 
   put(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Promise<Commit>;
   putSync(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Commit;
+  /** As put, of `value[0, valueBytes)` at `key[0, keyBytes)`: for callers who write them into buffers that are used again. */
+  putFrom(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Promise<Commit>;
+  putFromSync(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Commit;
   delete(key: Uint8Array, options?: WriteOptions): Promise<Commit>;
   deleteSync(key: Uint8Array, options?: WriteOptions): Commit;
   /** Atomic at any size, applied in slices. */

@@ -57,20 +57,18 @@ export class Writer {
     this.#encoder = new Encoder(core, applier);
   }
 
-  /** One put, or delete when `value` is undefined. Allocates nothing but the receipt. */
-  one(key: Uint8Array, value: Uint8Array | undefined, options: WriteOptions | undefined): Applied {
+  /** One put of `value[0, valueBytes)`, or delete when `value` is undefined, at `key[0, keyBytes)`. Allocates nothing but the receipt. */
+  one(key: Uint8Array, keyBytes: number, value: Uint8Array | undefined, valueBytes: number, options: WriteOptions | undefined): Applied {
     const core = this.#core;
     core.assertWritable();
-    checkKey(key);
-    if (value !== undefined) checkValue(value);
+    checkKey(key, keyBytes);
+    if (value !== undefined) checkValue(value, valueBytes);
     const timeMs = core.nowMs();
     let expiresAt = 0;
     if (options !== undefined) {
       checkCommitOptions(options);
       if (value !== undefined) expiresAt = expiryOf(options, timeMs);
     }
-    const keyBytes = key.length;
-    const valueBytes = value === undefined ? 0 : value.length;
     this.#room.forWrites(1, valueBytes + keyBytes);
 
     const old = this.#old;
@@ -80,7 +78,7 @@ export class Writer {
     if (!isFound) location = this.#applier.seek(key, keyBytes);
     const { evictions } = core.pages.frames.counters;
     old.inspect(core, location, timeMs);
-    if (options?.ifVersion !== undefined) this.checkVersion(key, options.ifVersion, old.isLive ? old.commit : 0);
+    if (options?.ifVersion !== undefined) this.checkVersion(key.subarray(0, keyBytes), options.ifVersion, old.isLive ? old.commit : 0);
     if (value === undefined && !old.isLive) return this.#done(0, timeMs, 0, 0);
     const isKept = old.isNeeded(core, key, keyBytes);
     const carried = this.#encoder.carriedOf(old, isKept, key, keyBytes);
@@ -91,7 +89,7 @@ export class Writer {
     log.beginCommit(commit, timeMs, 1);
     try {
       this.#encoder.setMeta(options);
-      this.#encoder.effect(key, keyBytes, value, expiresAt, old, isKept, carried, commit);
+      this.#encoder.effect(key, keyBytes, value, valueBytes, expiresAt, old, isKept, carried, commit);
       log.endCommit();
     } catch (error) {
       log.abortCommit();
@@ -223,7 +221,17 @@ export class Writer {
     }
     const old = this.#old;
     old.inspect(this.#core, this.#applier.seek(key, key.length), timeMs);
-    this.#encoder.effect(key, key.length, value, plan.expiresAt[row]!, old, plan.isKept(row), plan.carried.get(row), commit);
+    this.#encoder.effect(
+      key,
+      key.length,
+      value,
+      value?.length ?? 0,
+      plan.expiresAt[row]!,
+      old,
+      plan.isKept(row),
+      plan.carried.get(row),
+      commit,
+    );
     plan.setAddress(row, old.addressCommit, old.addressOrdinal, old.addressCarried);
   }
 

@@ -54,27 +54,41 @@ export abstract class WritingEngine extends NewestReader implements Committer {
   put(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Promise<Commit> {
     try {
       checkGiven(value);
-      return this.#promise(this.#writer.one(key, value, options), options?.durability);
+      return this.#promise(this.#writer.one(key, key?.length, value, value?.length, options), options?.durability);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  putFrom(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Promise<Commit> {
+    try {
+      checkGiven(value);
+      return this.#promise(this.#writer.one(key, keyBytes, value, valueBytes, options), options?.durability);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  putFromSync(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Commit {
+    checkGiven(value);
+    return this.#settle(this.#writer.one(key, keyBytes, value, valueBytes, options), options?.durability);
+  }
+
   putSync(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Commit {
     checkGiven(value);
-    return this.#settle(this.#writer.one(key, value, options), options?.durability);
+    return this.#settle(this.#writer.one(key, key?.length, value, value?.length, options), options?.durability);
   }
 
   delete(key: Uint8Array, options?: WriteOptions): Promise<Commit> {
     try {
-      return this.#promise(this.#writer.one(key, undefined, options), options?.durability);
+      return this.#promise(this.#writer.one(key, key?.length, undefined, 0, options), options?.durability);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   deleteSync(key: Uint8Array, options?: WriteOptions): Commit {
-    return this.#settle(this.#writer.one(key, undefined, options), options?.durability);
+    return this.#settle(this.#writer.one(key, key?.length, undefined, 0, options), options?.durability);
   }
 
   batch(operations: readonly Operation[], options?: CommitOptions): Promise<Commit> {

@@ -253,9 +253,18 @@ export class ModelRun {
     const { type: _type, key, value: _value, ...rest } = { value: undefined, ...first };
     if (first.type === 'delete')
       return sync ? this.engine.deleteSync(key, { ...rest, ...options }) : this.engine.delete(key, { ...rest, ...options });
-    return sync
-      ? this.engine.putSync(key, first.value, { ...rest, ...options })
-      : this.engine.put(key, first.value, { ...rest, ...options });
+    const all = { ...rest, ...options };
+    if (key.length % 2 === 0) return sync ? this.engine.putSync(key, first.value, all) : this.engine.put(key, first.value, all);
+    // The same from the front of larger buffers, which are used for something else afterwards.
+    const keys = Uint8Array.of(...key, 1, 2, 3);
+    const values = new Uint8Array(first.value.length + 5).fill(7);
+    values.set(first.value);
+    const commit = sync
+      ? this.engine.putFromSync(keys, key.length, values, first.value.length, all)
+      : this.engine.putFrom(keys, key.length, values, first.value.length, all);
+    keys.fill(9);
+    values.fill(9);
+    return commit;
   }
 
   async #together(step: Extract<Step, { step: 'together' }>): Promise<void> {

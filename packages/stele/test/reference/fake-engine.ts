@@ -129,6 +129,14 @@ export class FakeEngine extends FakeReader implements Engine {
   putSync(key: Uint8Array, value: Uint8Array, options: WriteOptions = {}): Commit {
     return this.batchSync([{ ...options, type: 'put', key, value }], options);
   }
+  putFromSync(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Commit {
+    return this.putSync(key.slice(0, keyBytes), value.slice(0, valueBytes), options);
+  }
+
+  async putFrom(key: Uint8Array, keyBytes: number, value: Uint8Array, valueBytes: number, options?: WriteOptions): Promise<Commit> {
+    return this.putFromSync(key, keyBytes, value, valueBytes, options);
+  }
+
   async put(key: Uint8Array, value: Uint8Array, options?: WriteOptions): Promise<Commit> {
     return this.putSync(key, value, options);
   }

@@ -56,7 +56,9 @@ export class RowPaths {
     while (at < keyBytes) {
       const beforeEnd = count < known ? ends[count]! : -1;
       const end = at + beforeEnd - beforeAt;
-      if (beforeEnd > 0 && end <= keyBytes && isSame(key, at, before, beforeAt, beforeEnd) && isEnd(key, end, keyBytes)) at = end;
+      // The segment with the first byte that differs is another one.
+      if (at > same && beforeEnd > 0 && end <= keyBytes && isSame(key, at, before, beforeAt, beforeEnd) && isEnd(key, end, keyBytes))
+        at = end;
       else at = this.#decode(key, at, keyBytes, count);
       ends[count++] = at;
       beforeAt = beforeEnd;
