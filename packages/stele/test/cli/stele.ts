@@ -1,0 +1,7 @@
+/** The command from its sources, as a process: what bin/stele.js is to the build. */
+
+import { enableCompileCache } from 'node:module';
+
+enableCompileCache();
+const { main } = await import('../../src/cli/main.ts');
+await main(process.argv.slice(2));
