@@ -24,14 +24,25 @@ function memory(t: TestContext): Database {
 
 /** path → content as latin1, from git and from the database; they must be the same. */
 function treeOfGit({ directory }: Repository, hash: string): Record<string, string> {
-  const listed = execFileSync('git', ['-C', directory, 'ls-tree', '-r', '-z', hash], { encoding: 'latin1' });
+  const git = (args: readonly string[], input = ''): string =>
+    execFileSync('git', ['-C', directory, ...args], { encoding: 'latin1', input });
+  const rows = git(['ls-tree', '-r', '-z', hash]).split('\0').slice(0, -1);
   const tree: Record<string, string> = {};
-  for (const row of listed.split('\0').filter((row) => row !== '')) {
-    const [, type, object, path] = /^\d+ (\w+) (\w+)\t(.*)$/s.exec(row)!;
-    tree[path!] =
-      type === 'commit'
-        ? `submodule ${object}`
-        : execFileSync('git', ['-C', directory, 'cat-file', 'blob', object!], { encoding: 'latin1' });
+  const blobs: { readonly path: string; readonly object: string }[] = [];
+  for (const row of rows) {
+    const [, type, object, path] = /^\d+ (\w+) (\w+)\t(.*)$/s.exec(row)! as unknown as [string, string, string, string];
+    if (type === 'commit') tree[path] = `submodule ${object}`;
+    else blobs.push({ path, object });
+  }
+  const answers = git(['cat-file', '--batch'], blobs.map(({ object }) => `${object}\n`).join(''));
+  let at = 0;
+  for (const { path, object } of blobs) {
+    const header = answers.slice(at, answers.indexOf('\n', at));
+    assert.ok(header.startsWith(`${object} blob `), header);
+    const start = at + header.length + 1;
+    const end = start + Number(header.split(' ')[2]);
+    tree[path] = answers.slice(start, end);
+    at = end + 1;
   }
   return tree;
 }

@@ -23,7 +23,7 @@ export function listFiles(below = ''): string[] {
   const found: string[] = [];
   const walk = (folder: string): void => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (skipped.has(entry.name)) continue;
+      if (skipped.has(entry.name) || entry.name.startsWith('.stele-')) continue;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile() && !entry.name.endsWith('.tsbuildinfo') && !entry.name.endsWith('.log')) {
