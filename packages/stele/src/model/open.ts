@@ -96,7 +96,19 @@ function resume(store: Store): void {
 }
 
 function optionsOfEngine({ host, cacheMemory }: Platform, options: OpenOptions): EngineOptions {
-  const { storage: _storage, host: _host, ...rest } = options;
+  const { storage: _storage, host: _host, logger, ...rest } = options;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { cacheMemory, ...given, host };
+  return { cacheMemory, ...given, ...(logger === undefined ? {} : { logger: afterwards(host, logger) }), host };
+}
+
+/** Behind the call that has something to tell: a logger may use the handle whose buffers that call works in. */
+function afterwards({ timers }: Host, logger: NonNullable<OpenOptions['logger']>): NonNullable<OpenOptions['logger']> {
+  return (event) =>
+    timers.microtask(() => {
+      try {
+        logger(event);
+      } catch {
+        // A logger that throws stops nothing; there is nobody left to tell.
+      }
+    });
 }
