@@ -98,7 +98,12 @@ function resume(store: Store): void {
 function optionsOfEngine({ host, cacheMemory }: Platform, options: OpenOptions): EngineOptions {
   const { storage: _storage, host: _host, logger, ...rest } = options;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { cacheMemory, ...given, ...(logger === undefined ? {} : { logger: afterwards(host, logger) }), host };
+  return {
+    cacheMemory,
+    ...given,
+    ...(logger === undefined ? {} : { logger: typeof logger === 'function' ? afterwards(host, logger) : logger }),
+    host,
+  };
 }
 
 /** Behind the call that has something to tell: a logger may use the handle whose buffers that call works in. */
