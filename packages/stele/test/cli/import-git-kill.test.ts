@@ -18,11 +18,11 @@ const child = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? 'import-gi
 test('killed in the middle, twice, and continued', { skip: hasGit ? false : 'no git on this machine', timeout: 60_000 }, async (t) => {
   const below = scratch(t);
   const repository = join(below, 'repository');
-  const commits = 300;
+  const commits = 200;
   makeLongRepository(repository, commits);
   const killed = join(below, 'killed');
   let reached = 0;
-  for (const killAt of [50, 120]) {
+  for (const killAt of [40, 90]) {
     const running = spawn(process.execPath, [child, killed, repository], { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(running, 'close');
     let last = '';

@@ -9,7 +9,8 @@
  *
  * Invariants
  * - After commit n, `files` is what the source had after its n-th commit, less what was left out; that is named in `leftOut`.
- * - A commit too large for one is made in parts under idempotency keys, the last with `commits/<n>`: killed between two, it goes on there.
+ * - A commit too large for one is made in parts. All but the last say so at `import/unfinished/commit`, the last takes that away and has `commits/<n>`:
+ *   killed between two, it goes on there; and nothing else is imported over half a commit.
  *
  * Limits: contents up to 63 MiB, paths up to those of the database (spec/paths.md). Dates before 1970 are asserted as its first millisecond.
  * An actor of more than 256 bytes and a subject of more than 4,096 are cut; `commits/<n>` has them whole.
@@ -98,6 +99,27 @@ export function lastImported(into: Bucket): { readonly n: number; readonly hash:
   );
 }
 
+/** Of a commit that was made in parts, what is here while the last is not. */
+interface Part {
+  readonly hash: string;
+  readonly parts: number;
+}
+
+const PART_PATH: readonly Segment[] = ['import', 'unfinished', 'commit'];
+
+/** @throws {SteleError} `invalid` SOURCE_CHANGED when half of another commit than `next` is here */
+export function checkParts(into: Bucket, next: string | undefined): void {
+  const part = into.get<Part>(PART_PATH);
+  if (part === undefined || part.hash === next) return;
+  throw new SteleError(
+    'invalid',
+    'SOURCE_CHANGED',
+    `half of commit ${part.hash.slice(0, 12)} is here, and ${next === undefined ? 'no commit' : `commit ${next.slice(0, 12)}`} comes next: ` +
+      'import into another directory, or below another prefix',
+    { detail: { hash: part.hash } },
+  );
+}
+
 export interface ImportRun {
   readonly into: Bucket;
   /** Number of the last commit that is here. */
@@ -114,6 +136,7 @@ export async function importCommits(source: AsyncIterable<SourceCommit> | Iterab
   try {
     for await (const commit of source) {
       if (signal?.aborted === true) break;
+      if (tally.commits === 0) checkParts(into, commit.hash);
       await importCommit(into, commit, from + tally.commits + 1, pipeline, tally);
       tally.commits++;
       progress(from + tally.commits);
@@ -132,10 +155,12 @@ async function importCommit(into: Bucket, commit: SourceCommit, n: number, pipel
   const options = commitOptions(commit);
   let operations: BatchOperation[] = [];
   let bytes = 0;
-  let part = 0;
+  let parts = 0;
+  const here = into.get<Part>(PART_PATH)?.parts ?? 0;
   for await (const change of commit.changes) {
     if (operations.length >= PART_OPERATIONS_MAX || (bytes > 0 && bytes + change.bytes > PART_BYTES_MAX)) {
-      await pipeline.push(into.batch(operations, { ...options, once: `import ${commit.hash} ${++part}` }), bytes);
+      operations.push({ type: 'put', path: PART_PATH, value: { hash: commit.hash, parts: ++parts } });
+      if (parts > here) await pipeline.push(into.batch(operations, options), bytes);
       operations = [];
       bytes = 0;
     }
@@ -164,6 +189,7 @@ async function importCommit(into: Bucket, commit: SourceCommit, n: number, pipel
     ...(merged.length === 0 ? {} : { merged: merged.slice(0, MERGED_MAX), mergedCount: merged.length }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
   };
+  if (parts > 0) operations.push({ type: 'delete', path: PART_PATH });
   operations.push({ type: 'put', path: ['commits', n], value: info });
   await pipeline.push(into.batch(operations, options), bytes + 1024);
 }

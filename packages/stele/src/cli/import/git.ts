@@ -15,7 +15,7 @@
 
 import { SteleError } from '../../base/errors.ts';
 import type { Bucket, Segment, Value } from '../../model/types.ts';
-import { type CommitTally, importCommits, lastImported, type SourceChange, type SourceCommit } from './commits.ts';
+import { type CommitTally, checkParts, importCommits, lastImported, type SourceChange, type SourceCommit } from './commits.ts';
 import { type BlobReader, readBlobs } from './git-blobs.ts';
 import { type GitChange, type GitCommit, gitLog } from './git-log.ts';
 import { askGit, gitHolds } from './git-program.ts';
@@ -89,6 +89,7 @@ export async function importGit(into: Bucket, directory: string, options: GitImp
   const before = last?.n ?? 0;
   const none: CommitTally = { commits: 0, puts: 0, deletes: 0, bytes: 0, leftOut: 0 };
   const standing = last === undefined ? 'new' : await standingOf(directory, tip, last.hash);
+  if (standing === 'behind' || standing === 'same') checkParts(into, undefined);
   if (standing === 'behind' || standing === 'same') return { ...none, root, tip, before, isBehind: standing === 'behind' };
   if (standing === 'other') throw rewritten(root, last!);
   const range = last === undefined ? [tip] : [tip, `^${last.hash}`];
