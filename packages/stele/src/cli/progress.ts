@@ -38,6 +38,8 @@ export interface Progress {
   end(): void;
 }
 
+/** Of a terminal that does not say, or says 0. */
+const COLUMNS_DEFAULT = 80;
 const TERMINAL_MS = 100;
 const PIPE_MS = 5000;
 /** A rate measured over less is noise. */
@@ -59,7 +61,7 @@ export function showProgress(options: ProgressOptions): Progress {
       shownAt = time;
       const line = progressLine({ label, unit, done, total, from, ms: time - begin });
       if (!isTerminal) out.write(`${line}\n`);
-      else out.write(`\r${line.slice(0, Math.max(1, (out.columns ?? 80) - 1))}\x1b[K`);
+      else out.write(`\r${line.slice(0, (out.columns || COLUMNS_DEFAULT) - 1)}\x1b[K`);
       isShown = true;
     },
     end() {

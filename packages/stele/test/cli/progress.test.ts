@@ -34,6 +34,12 @@ test('on a terminal one line is written over, no wider than the window, and take
   assert.deepEqual(out.text.slice(10), ['\r\x1b[K']);
 });
 
+test('a terminal that says it has no columns is taken for one of 80', () => {
+  const out = recorded(true, 0);
+  showProgress({ label: 'import', unit: 'commits', total: 10, out, now: () => 0 }).at(1);
+  assert.deepEqual(out.text, ['\rimport   1 of 10 commits   10 %\x1b[K']);
+});
+
 test('in a pipe a plain line every five seconds, none of a short run', () => {
   const out = recorded(false);
   let ms = 0;

@@ -23,12 +23,14 @@ export interface Page {
 }
 
 const WIDTH_PIPE = 110;
+/** Of a terminal that does not say, or says 0. */
+const WIDTH_TERMINAL = 80;
 const WIDTH_MIN = 20;
 const INDENT = '  ';
 
 export function makePage(out: PageOutput, env: Readonly<Record<string, string | undefined>>): Page {
   const paint: Painter = painter(wantsColour(out, env));
-  const width = (): number => Math.max(WIDTH_MIN, out.isTTY === true ? (out.columns ?? 80) : WIDTH_PIPE);
+  const width = (): number => Math.max(WIDTH_MIN, out.isTTY === true ? out.columns || WIDTH_TERMINAL : WIDTH_PIPE);
   const write = (text: string): void => void out.write(`${text}\n`);
   return {
     heading: (text) => write(`\n${paint(visible(text), 'bold')}`),
