@@ -86,4 +86,4 @@ export function checkMembers(what: string, given: object | undefined, known: Rea
 }
 
 /** Options of the contract whose feature has not landed: refused by name, never ignored. */
-const LATER: ReadonlySet<string> = new Set(['worm', 'retention', 'audit', 'encryption', 'sealed', 'holds']);
+export const LATER: ReadonlySet<string> = new Set(['worm', 'retention', 'audit', 'encryption', 'sealed', 'holds']);

@@ -10,13 +10,17 @@ import { importsOf, listFiles, readText, root, shippedSources } from './reposito
 
 const sourceRoot = 'packages/stele/src/';
 
+const manifest = JSON.parse(readText('packages/stele/package.json')) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+/** What a program brings along when it wants an adapter; only the folder of the same name may import it (docs/decisions/0019-abstract-level.md). */
+const optionalPeers: ReadonlySet<string> = new Set(['abstract-level']);
+
 /** Folder → folders it may import. `*` stands for all. Rows: | `folder` | `a` `b` | words |. */
 function readTable(): Map<string, Set<string>> {
   const text = readText('ARCHITECTURE.md');
   const section = text.slice(text.indexOf('<!-- import table: begin -->'), text.indexOf('<!-- import table: end -->'));
   const table = new Map<string, Set<string>>();
-  for (const match of section.matchAll(/^\| `(?<folder>[\w.]+)\/?` \| (?<allowed>[^|]*)\|/gm)) {
-    const allowed = [...match.groups!['allowed']!.matchAll(/`([\w*]+)`/g)].map((name) => name[1]!);
+  for (const match of section.matchAll(/^\| `(?<folder>[\w.-]+)\/?` \| (?<allowed>[^|]*)\|/gm)) {
+    const allowed = [...match.groups!['allowed']!.matchAll(/`([\w*-]+)`/g)].map((name) => name[1]!);
     table.set(match.groups!['folder']!, new Set(allowed));
   }
   return table;
@@ -32,7 +36,10 @@ function unitOf(path: string): { folder: string; unit: string } {
 /** Why the import is wrong, or undefined. */
 function judge(table: ReadonlyMap<string, ReadonlySet<string>>, from: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined; // ambient.test.ts
-  if (!specifier.startsWith('.')) return `imports the package ${specifier}: the database has no dependencies`;
+  if (!specifier.startsWith('.')) {
+    if (unitOf(from).folder === specifier && optionalPeers.has(specifier)) return undefined;
+    return `imports the package ${specifier}: the database has no dependencies`;
+  }
   if (!specifier.endsWith('.ts')) return `imports ${specifier} without .ts`;
   const target = posix.join(posix.dirname(from), specifier);
   if (!target.startsWith(sourceRoot)) return `imports ${target} outside of src`;
@@ -74,7 +81,7 @@ test('every folder of src has a row, and the table has no cycle', () => {
   assert.ok(table.size >= 10, 'the import table was not found in ARCHITECTURE.md');
   for (const entry of readdirSync(join(root, sourceRoot), { withFileTypes: true })) {
     if (entry.isDirectory()) assert.ok(table.has(entry.name), `src/${entry.name} has no row in the import table`);
-    else assert.equal(entry.name, 'index.ts', `src/${entry.name}: only index.ts stands beside the folders`);
+    else assert.ok(table.has(entry.name), `src/${entry.name}: only doors with a row of their own stand beside the folders`);
   }
   const settled = new Set<string>();
   const settle = (folder: string, path: readonly string[]): void => {
@@ -94,12 +101,35 @@ test('the check itself finds an upward import, a sibling layer and a package', (
   assert.match(judge(table, 'packages/stele/src/layers/sql/x.ts', '../graph/y.ts') ?? '', /sibling/);
   assert.match(judge(table, 'packages/stele/src/verify/x.ts', '../base/y.ts') ?? '', /verify may not import base/);
   assert.match(judge(table, 'packages/stele/src/txn/x.ts', 'lodash') ?? '', /no dependencies/);
+  assert.match(judge(table, 'packages/stele/src/model/x.ts', 'abstract-level') ?? '', /no dependencies/);
+  assert.match(judge(table, 'packages/stele/src/abstract-level/x.ts', 'lodash') ?? '', /no dependencies/);
+  assert.match(judge(table, 'packages/stele/src/model/x.ts', '../abstract-level/y.ts') ?? '', /model may not import abstract-level/);
+  assert.equal(judge(table, 'packages/stele/src/abstract-level/x.ts', 'abstract-level'), undefined);
   assert.equal(judge(table, 'packages/stele/src/txn/x.ts', '../tree/y.ts'), undefined);
 });
 
 test('the package of the database has no runtime dependencies', () => {
-  const manifest = JSON.parse(readText('packages/stele/package.json'));
-  for (const kind of ['dependencies', 'optionalDependencies', 'peerDependencies', 'bundledDependencies']) {
+  for (const kind of ['dependencies', 'optionalDependencies', 'bundledDependencies']) {
     assert.deepEqual(Object.keys(manifest[kind] ?? {}), [], kind);
   }
+});
+
+test('what adapters adapt to is an optional peer, installed by nobody who does not ask for it', () => {
+  assert.deepEqual(new Set(Object.keys(manifest['peerDependencies'] ?? {})), optionalPeers);
+  const optional = Object.fromEntries([...optionalPeers].map((name) => [name, { optional: true }]));
+  assert.deepEqual(manifest['peerDependenciesMeta'], optional);
+});
+
+test('nothing the main doors load reaches an adapter', () => {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const { specifier } of importsOf(readText(path))) if (specifier.startsWith('.')) visit(posix.join(posix.dirname(path), specifier));
+  };
+  visit(`${sourceRoot}index.ts`);
+  visit(`${sourceRoot}kernel.ts`);
+  const adapters = [...seen].filter((path) => optionalPeers.has(unitOf(path).folder));
+  assert.ok(seen.size > 50);
+  assert.deepEqual(adapters, []);
 });
