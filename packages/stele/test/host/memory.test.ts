@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Blocks } from '../../src/host/memory/blocks.ts';
 import { memoryHost } from '../../src/host/memory/host.ts';
 import { memoryStorage } from '../../src/host/memory/storage.ts';
 import {
@@ -29,4 +30,20 @@ test('the memory host uses the capabilities it is given and no others', () => {
   const bytes = new Uint8Array(2);
   given.random.fill(bytes);
   assert.deepEqual([...bytes], [4, 4]);
+});
+
+test('an idle database in memory takes little: the log that is written ahead with zeros takes no space', async () => {
+  const blocks = new Blocks(true);
+  blocks.write(new Uint8Array(1_000_000), 0, 1_000_000, 0);
+  assert.equal(blocks.blockCount, 0);
+  assert.equal(blocks.size, 1_000_000);
+  blocks.write(Uint8Array.of(0, 7, 0), 0, 3, 500_000);
+  assert.equal(blocks.blockCount, 1);
+  blocks.write(new Uint8Array(3), 0, 3, 500_000);
+  const read = Uint8Array.of(1, 1, 1);
+  blocks.read(read, 0, 3, 500_000);
+  assert.deepEqual(read, new Uint8Array(3));
+  const fork = blocks.fork();
+  fork.write(new Uint8Array(4096), 0, 4096, 0);
+  assert.equal(fork.blockCount, 1);
 });

@@ -21,6 +21,12 @@ export class Blocks {
   #blocks: (Uint8Array | undefined)[] = [];
   /** 1 where the block is ours alone. */
   #owned = new Uint8Array(16);
+  readonly #skipsZeros: boolean;
+
+  /** `skipsZeros`: zeros written where nothing is take no space either. A disk that can fill up does not do that: written is reserved. */
+  constructor(skipsZeros = false) {
+    this.#skipsZeros = skipsZeros;
+  }
 
   /** Bytes copied: fewer than `length` only at the end of the file. */
   read(target: Uint8Array, start: number, length: number, position: number): number {
@@ -44,6 +50,10 @@ export class Blocks {
       const number = Math.floor((position + done) / BLOCK_BYTES);
       const inside = position + done - number * BLOCK_BYTES;
       const step = Math.min(BLOCK_BYTES - inside, length - done);
+      if (this.#skipsZeros && this.#blocks[number] === undefined && areZeros(source, start + done, start + done + step)) {
+        done += step;
+        continue;
+      }
       const block = this.#own(number, step === BLOCK_BYTES);
       if (step < 48) for (let i = 0; i < step; i++) block[inside + i] = source[start + done + i]!;
       else block.set(source.subarray(start + done, start + done + step), inside);
@@ -85,7 +95,7 @@ export class Blocks {
 
   /** An independent copy; cost is one array of references. */
   fork(): Blocks {
-    const copy = new Blocks();
+    const copy = new Blocks(this.#skipsZeros);
     copy.size = this.size;
     copy.blockCount = this.blockCount;
     copy.#blocks = this.#blocks.slice();
@@ -110,4 +120,9 @@ export class Blocks {
     this.#owned[number] = 1;
     return block;
   }
+}
+
+function areZeros(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false;
+  return true;
 }

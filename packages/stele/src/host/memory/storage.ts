@@ -42,7 +42,7 @@ export class MemoryStorage implements Storage {
     let blocks = this.#files.get(name);
     if (blocks === undefined) {
       if (options.create !== true) throw notFound(name);
-      blocks = new Blocks();
+      blocks = new Blocks(true);
       this.#files.set(name, blocks);
     }
     const file = new MemoryFile(name, blocks, options.readOnly === true, (done) => this.#open.delete(done));
