@@ -228,6 +228,18 @@ test('writeThrough: marking half of what a dead process wrote makes only that ha
   for (const text of seen) assert.match(text, /^[12]22[12]1111$/);
 });
 
+test('writeThrough: a file that a dead process cut is not cut again below what the next one made durable', () => {
+  // A power cut applied the dead process's truncate, which no sync of its own covered, to pages that were written and synced after it. A
+  // file system orders both in its journal; found by the surface rack.
+  const storage = prepared({ syncStyle: 'writeThrough' });
+  storage.open('f').truncate(1024);
+  const next = storage.killProcess();
+  const file = next.open('f');
+  file.write(filled(512, 3), 0, 512, 2048);
+  file.sync();
+  for (const text of outcomes(next, sectors)) assert.match(text, /^11003$/);
+});
+
 describe('failing disks', () => {
   test('a full disk takes what fits, then says DISK_FULL, and overwriting still works', () => {
     const storage = faultyStorage({ capacityBytes: 8192 });

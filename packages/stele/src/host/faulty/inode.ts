@@ -33,10 +33,14 @@ export class Inode {
     return copy;
   }
 
-  /** Gives the part of each pending change inside `[start, end)` to `writer`, splitting changes at the borders. */
+  /**
+   * Gives the part of each pending change inside `[start, end)` to `writer`, splitting changes at the borders; and changes of the length to less
+   * than `end`: a file system does not cut away later what was durable behind the cut.
+   */
   claim(writer: number, start: number, end: number): void {
     this.pending = this.pending.flatMap((change) => {
-      if (change.bytes === undefined || change.writer === writer) return [change];
+      if (change.writer === writer) return [change];
+      if (change.bytes === undefined) return [change.position < end ? { ...change, writer } : change];
       const from = Math.max(0, start - change.position);
       const to = Math.min(change.bytes.length, end - change.position);
       if (from >= to) return [change];
