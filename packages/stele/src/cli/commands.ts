@@ -61,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
       ttl: { value: 'time', text: 'how long it lives: 90s, 2h, 30d' },
       'expires-at': { value: 'when', text: 'when it ends' },
       'if-version': { value: 'n', text: 'only when the entry has this version; 0: only when there is none' },
+      worm: { text: 'write once; refused until that feature is here' },
       ...WHO,
     },
     details: 'Makes the database when there is none. Bytes, dates and bigints in JSON: {"$bytes":"…"}, {"$date":"…"}, {"$bigint":"…"}.',
@@ -355,6 +356,24 @@ export const COMMANDS: readonly Command[] = [
     ],
     access: 'read',
     load: async () => (await import('./commands/log.ts')).log,
+  },
+  {
+    name: 'shell',
+    group: TOOLS,
+    summary: 'work with a database line by line',
+    arguments: [],
+    options: {
+      'read-only': { text: 'open it for reading, so that others can read too' },
+      create: { text: 'make the database when there is none' },
+    },
+    details:
+      'SET, GET, DEL, SCAN, COUNT, TREE and more; .help lists them. The tab key completes paths and shows counts. Lines can be piped in.',
+    examples: [
+      { line: 'stele shell', text: 'a prompt' },
+      { line: `echo 'COUNT users' | stele shell`, text: 'a script' },
+    ],
+    access: 'own',
+    load: async () => (await import('./shell/shell.ts')).shell,
   },
   {
     name: 'bench',

@@ -10,14 +10,16 @@ import type { Call, Io, Options } from '../command.ts';
 import { EXIT_NO, EXIT_OK, UsageError } from '../failure.ts';
 import { note, type Output } from '../output.ts';
 import { timeText } from '../shapes.ts';
-import { parseValue } from '../value-json.ts';
+import { formatValue, parseValue } from '../value-json.ts';
 import { parseDuration, parseWhen } from '../when.ts';
 
 export async function put({ arguments: [text, given], options, io, out, session }: Call): Promise<number> {
   const path = parsePath(text!);
   const value = await givenValue(given, options, io);
   const database = await session.database();
-  const written = { ...commitOptions(options), ...lifetimeOf(options) };
+  // Not in the type: what is not built yet is refused by the database, with its reason.
+  const worm = options['worm'] === true ? { worm: true } : {};
+  const written = { ...commitOptions(options), ...lifetimeOf(options), ...worm };
   const commit =
     options['tree'] === true || options['merge'] === true
       ? await database.putTree(path, value, { ...written, merge: options['merge'] === true })
@@ -115,4 +117,15 @@ function lifetimeOf(options: Options): Pick<PutOptions, 'ttl' | 'expiresAt'> {
   const when = expires === undefined ? undefined : parseWhen(expires, Date.now());
   if (when !== undefined && !(when instanceof Date)) throw new UsageError('--expires-at: expected a time such as 2026-11-20T10:00');
   return { ...(ttl === undefined ? {} : { ttl: parseDuration('--ttl', ttl) }), ...(when === undefined ? {} : { expiresAt: when }) };
+}
+
+/** Of the shell: `INCR path [by]`. */
+export async function increment({ arguments: [text, by = '1'], out, session }: Call): Promise<number> {
+  const path = parsePath(text!);
+  if (!/^-?\d+(?:\.\d+)?$/.test(by)) throw new UsageError(`found ${JSON.stringify(by)}, expected how much to add: a number`);
+  const delta = Number(by);
+  const database = await session.database();
+  const value = await database.increment(path, Number.isSafeInteger(delta) || by.includes('.') ? delta : BigInt(by));
+  await out.line(formatValue(value));
+  return EXIT_OK;
 }
