@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SteleError } from '../../src/base/errors.ts';
 import { posixHost } from '../../src/host/posix/host.ts';
 import { type PosixStorageOptions, posixStorage } from '../../src/host/posix/storage.ts';
 import {
@@ -141,4 +142,27 @@ test('a place that cannot be a directory is an error of the seam', () => {
   const storage = posixStorage(join(parent, 'file', 'db'));
   assert.throws(() => storage.open('f', { create: true }), steleError('unavailable', 'IO_ERROR'));
   rmSync(parent, { recursive: true });
+});
+
+test('a directory that cannot be made below its parent is refused, not tried for ever', { skip: !existsSync('/proc/self') }, () => {
+  const storage = posixStorage('/proc/stele-nowhere/data');
+  assert.throws(
+    () => storage.lock(),
+    (error: unknown) => error instanceof SteleError && ['denied', 'unavailable', 'invalid'].includes(error.kind),
+  );
+  storage.close();
+});
+
+test('missing parents are made, and what is there stays', () => {
+  const base = mkdtempSync(join(tmpdir(), 'stele-parents-'));
+  try {
+    const storage = posixStorage(join(base, 'a', 'b', 'c'));
+    storage.lock().release();
+    storage.close();
+    assert.ok(existsSync(join(base, 'a', 'b', 'c')));
+    writeFileSync(join(base, 'file'), '');
+    assert.throws(() => posixStorage(join(base, 'file', 'x')).lock(), SteleError);
+  } finally {
+    rmSync(base, { recursive: true, force: true });
+  }
 });

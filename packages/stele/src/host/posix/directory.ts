@@ -9,7 +9,7 @@
  * Specification: spec/host.md, "Names and directories".
  */
 
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, fromSystem, syncFailure } from './errors.ts';
 
@@ -19,11 +19,26 @@ const NOT_POSSIBLE = new Set(['ERR_ACCESS_DENIED', 'EINVAL', 'EPERM', 'EISDIR', 
 /** Creates `directory` and its parents where missing, and makes the new names durable as far as allowed. */
 export function makeDirectory(directory: string): void {
   try {
-    const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const first = makePath(directory);
     if (first === undefined) return;
     for (let at = directory; at !== dirname(first); at = dirname(at)) trySyncDirectory(dirname(at));
   } catch (error) {
     throw fromSystem('create', directory, error);
+  }
+}
+
+/** The first directory that had to be made, or undefined. (Node's own recursive form never returns where a parent refuses with ENOENT, as /proc does.) */
+function makePath(directory: string): string | undefined {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(directory).isDirectory()) return undefined;
+    const parent = dirname(directory);
+    if (codeOf(error) !== 'ENOENT' || existsSync(parent) || parent === directory) throw error;
+    const first = makePath(parent);
+    mkdirSync(directory, { mode: 0o700 });
+    return first ?? directory;
   }
 }
 
