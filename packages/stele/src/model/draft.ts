@@ -54,6 +54,7 @@ export class Draft {
   readonly #onceKey: Uint8Array | undefined;
   readonly #steps: Step[] = [];
   readonly #version: number;
+  readonly #timeMs: number;
   #stamps = 0;
   #durability: Durability | undefined;
   #isDerived = false;
@@ -70,7 +71,7 @@ export class Draft {
     this.#place = place;
     this.#who = who;
     this.#options = options;
-    this.#version = store.engine.prepare().version;
+    ({ version: this.#version, timeMs: this.#timeMs } = store.engine.prepare());
     this.#onceKey = options?.once === undefined ? undefined : onceKey(options.once);
   }
 
@@ -135,7 +136,7 @@ export class Draft {
     const entry = this.#written.has(name) ? undefined : engine.entry(key);
     const before =
       entry === undefined
-        ? this.#written.get(name)
+        ? this.#living(this.#written.get(name))
         : {
             value: codec.decode(entry.value, 0, entry.value.length),
             lifetime: entry.expiresAt === undefined ? FOR_EVER : { ttlMs: undefined, expiresAt: entry.expiresAt },
@@ -143,6 +144,12 @@ export class Draft {
     const sum = added(before?.value, delta, path);
     this.#put(key, sum, before?.lifetime ?? lifetimeOf(undefined));
     return sum;
+  }
+
+  /** What was put with an end that has come is not there, as everywhere. */
+  #living(written: Written): Written {
+    const { expiresAt = 0 } = written?.lifetime ?? {};
+    return expiresAt !== 0 && expiresAt <= this.#timeMs ? undefined : written;
   }
 
   #writtenSoFar(): Map<string, Written> {

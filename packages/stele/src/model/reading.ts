@@ -276,14 +276,17 @@ function* leavesOf(reader: Reader, place: Place, codec: Codec, { key, above, dep
     let skipTo: Uint8Array | undefined;
     for (const entry of reader.scan({ start, end, limit: left })) {
       const path = place.path(entry.key, 0, entry.key.length).slice(above);
-      left--;
       if (path.length > depth) {
         const cut = place.prefixKey([...place.path(key, 0, key.length), ...path.slice(0, depth)]);
         // A value of its own, met just before, says more than an empty object.
-        if (last !== formatPath(path.slice(0, depth))) yield { path: path.slice(0, depth), value: {} };
+        if (last !== formatPath(path.slice(0, depth))) {
+          left--;
+          yield { path: path.slice(0, depth), value: {} };
+        }
         skipTo = behind(cut);
         break;
       }
+      left--;
       if (path.length === depth) last = formatPath(path);
       yield { path, value: codec.decode(entry.value, 0, entry.value.length) };
     }

@@ -96,7 +96,11 @@ function member(value: Value | undefined, segment: Segment): Value | undefined {
 /** A text that no other path has. */
 export function nameOf(path: readonly Segment[]): string {
   return path
-    .map((segment) => (segment instanceof Uint8Array ? `b:${segment.join()}` : `${typeof segment}:${JSON.stringify(segment)}`))
+    .map((segment) =>
+      segment instanceof Uint8Array
+        ? `b:${segment.join()}`
+        : `${typeof segment}:${typeof segment === 'bigint' ? segment : JSON.stringify(segment)}`,
+    )
     .join('|');
 }
 

@@ -53,15 +53,20 @@ export class EntryMaker {
     const { head, fields } = index;
     let at = 0;
     while (at < head.length) out[at] = head[at++]!;
+    let isTooLong = false;
     for (let field = 0; field < fields.length; field++) {
       const { spec, places } = fields[field]!;
       let source = 0;
       while (source < places.length && record.valueAt(places[source]!) === undefined) source++;
       if (source === places.length) return NO_ENTRY;
       if (record.expiryAt(places[source]!) !== 0) return MANY_ENTRIES;
-      at = this.#writeField(index, record, spec, source, places, out, at);
-      if (at < 0) return NO_ENTRY;
+      const end = this.#writeField(record, spec, source, places, out, at);
+      if (end === NOT_INDEXABLE) return NO_ENTRY;
+      // Without a key that is too long if a further field is missing.
+      if (end === TOO_LONG) isTooLong = true;
+      else at = end;
     }
+    if (isTooLong) throw tooLong(index, record);
     return this.#writeId(index, record, out, at);
   }
 
@@ -88,31 +93,26 @@ export class EntryMaker {
     const scratch = this.#scratch;
     scratch.set(index.head);
     let at = index.head.length;
+    let isTooLong = false;
     for (const { spec, places } of index.fields) {
       const source = sourceAt(record, places, timeMs);
       if (source < 0) return undefined;
-      at = this.#writeField(index, record, spec, source, places, scratch, at);
-      if (at < 0) return undefined;
+      const end = this.#writeField(record, spec, source, places, scratch, at);
+      if (end === NOT_INDEXABLE) return undefined;
+      if (end === TOO_LONG) isTooLong = true;
+      else at = end;
     }
+    if (isTooLong) throw tooLong(index, record);
     return scratch.slice(0, this.#writeId(index, record, scratch, at));
   }
 
-  /** Writes a field that comes from `places[source]`; gives the end, or −1 when it is none. */
-  #writeField(
-    index: IndexSpec,
-    record: IndexedRecord,
-    { steps }: FieldSpec,
-    source: number,
-    places: readonly number[],
-    out: Uint8Array,
-    at: number,
-  ): number {
+  /** Writes a field that comes from `places[source]`; gives the end, or {@link NOT_INDEXABLE} when it is none, {@link TOO_LONG}. */
+  #writeField(record: IndexedRecord, { steps }: FieldSpec, source: number, places: readonly number[], out: Uint8Array, at: number): number {
     const value = record.valueAt(places[source]!)!;
     // The record is the last place; a value so many places below it has as many steps less to go.
     if (!findMember(value, steps, places.length - 1 - source, this.#cursor)) return NOT_INDEXABLE;
     const end = writeField(value, this.#cursor, out, at);
-    if (end === TOO_LONG || end > INDEX_KEY_BYTES_MAX) throw tooLong(index, record);
-    return end;
+    return end > INDEX_KEY_BYTES_MAX ? TOO_LONG : end;
   }
 
   #writeId(index: IndexSpec, record: IndexedRecord, out: Uint8Array, at: number): number {

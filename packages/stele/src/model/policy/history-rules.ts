@@ -5,6 +5,9 @@
  * where P keeps less than what is around it, a rule for P ++ 0xFF gives it back. The entries of a maintainer follow the subtree it is
  * declared at, and the catalog is kept as long as any data, so that older views find the policies and indexes of their time.
  *
+ * What is declared gets a rule also where it says the same as what is around it: the database's own history may be given anew at an opening, and is in
+ * force there before anything here is read.
+ *
  * Specification: spec/policies.md, "History".
  */
 
@@ -25,19 +28,20 @@ const EVERYTHING = new Uint8Array(0);
 export function historyRules(subtrees: Iterable<DeclaredSubtree>, databaseMs: number): RetentionRules {
   const sorted = [...subtrees].sort((a, b) => compare(a.prefix, b.prefix));
   const rules: { prefix: Uint8Array; historyMs: number }[] = [{ prefix: EVERYTHING, historyMs: databaseMs }];
-  const around: { readonly prefix: Uint8Array; readonly historyMs: number }[] = [];
+  const around: { readonly prefix: Uint8Array; readonly historyMs: number; readonly isDeclared: boolean }[] = [];
   let longestMs = databaseMs;
   for (const { prefix, declared, maintainers } of sorted) {
     while (around.length > 0 && !isWithin(prefix, prefix.length, around.at(-1)!.prefix)) around.pop();
     const aroundMs = around.at(-1)?.historyMs ?? databaseMs;
     const historyMs = declared.history ?? aroundMs;
-    around.push({ prefix, historyMs });
+    const isDeclared = declared.history !== undefined || around.at(-1)?.isDeclared === true;
+    around.push({ prefix, historyMs, isDeclared });
     longestMs = Math.max(longestMs, historyMs);
-    if (historyMs !== aroundMs) rules.push({ prefix, historyMs });
+    if (declared.history !== undefined) rules.push({ prefix, historyMs });
     if (historyMs < aroundMs && prefix.length > 1) rules.push({ prefix: behind(prefix), historyMs: aroundMs });
-    if (historyMs !== databaseMs) for (const { id } of maintainers) rules.push({ prefix: derivedHead(id), historyMs });
+    if (isDeclared) for (const { id } of maintainers) rules.push({ prefix: derivedHead(id), historyMs });
   }
-  if (longestMs !== databaseMs) for (const key of [catalogKey(), maintainersKey()]) rules.push({ prefix: key, historyMs: longestMs });
+  if (rules.length > 1) for (const key of [catalogKey(), maintainersKey()]) rules.push({ prefix: key, historyMs: longestMs });
   return { rules: rules.sort((a, b) => compare(a.prefix, b.prefix)) };
 }
 

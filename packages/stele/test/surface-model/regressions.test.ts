@@ -1,0 +1,60 @@
+/** What the surface rack found, each as the shortest program that showed it. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openTest, testWorld } from '../policies/kit.ts';
+
+const forEver = Number.POSITIVE_INFINITY;
+
+test('getTree counts what it gives: what is cut off below a value takes nothing of the limit', async () => {
+  // With a depth, the first row below a value was counted although the value stood for it, so a row too few came back.
+  const db = openTest(testWorld());
+  for (const path of ['a', 'a/b', 'c', 'd']) db.putSync(path, 1);
+  assert.deepEqual(db.getTree([], { depth: 1, limit: 2 }), { a: 1, c: 1 });
+  assert.deepEqual(db.getTree([], { depth: 1, limit: 3 }), { a: 1, c: 1, d: 1 });
+  await db.close();
+});
+
+test('an increment in a batch does not find what the batch put with an end that has come', async () => {
+  // The batch added to the expired value and kept its expiry, so the sum was gone at once.
+  const { clock, ...world } = testWorld();
+  const db = openTest({ clock, ...world });
+  db.batchSync([
+    { type: 'put', path: 'c', value: 10, expiresAt: clock.ms - 1 },
+    { type: 'increment', path: 'c', delta: 2 },
+  ]);
+  assert.equal(db.get('c'), 2);
+  await db.close();
+});
+
+test('a field that is too long refuses nothing while another field is missing, whatever their order', async () => {
+  // The key was found too long before the next field was looked for; a record without all fields has no key.
+  const db = openTest(testWorld());
+  const long = 'x'.repeat(1200);
+  const users = db.subtree('users', { index: { one: ['name', 'email'], other: ['email', 'name'] } });
+  users.putSync('ada', { name: long });
+  users.putSync('bob', { name: long }, { ttl: 1000 });
+  assert.throws(() => users.putSync('ada/email', 'a@x'), { code: 'INDEX_KEY_TOO_LONG' });
+  assert.throws(() => users.putSync('bob/email', 'a@x'), { code: 'INDEX_KEY_TOO_LONG' });
+  assert.equal((await db.verify()).ok, true);
+  await db.close();
+});
+
+test('a declared history outlives an opening with a shorter one of the database', async () => {
+  // What said the same as the database had no rule of its own, so a shorter historyRetention at an opening let its past go before the policies
+  // were read; and so did the policies' own past.
+  const world = testWorld();
+  const first = openTest(world);
+  first.subtree('kept', { history: forEver, ttl: 5000 });
+  first.putSync('kept/a', 1);
+  const { version } = first;
+  first.putSync('kept/a', 2);
+  first.subtree('kept', { history: forEver });
+  await first.close();
+  const second = openTest(world, { historyRetention: 0 });
+  const view = second.asOf(version);
+  assert.equal(view.get('kept/a'), 1);
+  assert.deepEqual(view.subtree('kept').policy, { history: forEver, ttl: 5000 });
+  view.close();
+  await second.close();
+});
