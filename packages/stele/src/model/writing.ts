@@ -78,7 +78,8 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
       const valueBytes = encoder.encode(value as Value);
       const keyBytes = place.encode(path as Path);
       const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
-      if (effective === undefined) return store.engine.putFrom(place.scratch, keyBytes, encoder.bytes, valueBytes);
+      if (effective === undefined || effective.plain !== undefined)
+        return store.engine.putFrom(place.scratch, keyBytes, encoder.bytes, valueBytes, effective?.plain);
       const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
       return writeDirect(store.engine, effective, leaf);
     } catch (error) {
@@ -93,7 +94,8 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
     const valueBytes = encoder.encode(value as Value);
     const keyBytes = place.encode(path as Path);
     const effective = store.book.isEmpty ? undefined : store.book.find(place.scratch, keyBytes);
-    if (effective === undefined) return store.engine.putFromSync(place.scratch, keyBytes, encoder.bytes, valueBytes);
+    if (effective === undefined || effective.plain !== undefined)
+      return store.engine.putFromSync(place.scratch, keyBytes, encoder.bytes, valueBytes, effective?.plain);
     const leaf = { key: place.scratch.slice(0, keyBytes), value: encoder.bytes.slice(0, valueBytes), expiresAt: undefined };
     return writeDirectSync(store.engine, effective, leaf);
   }
@@ -105,6 +107,7 @@ export abstract class PlacedWriter<T> extends PlacedReader<T> implements Writing
 
   #putDraft(path: WritePath, value: Input<T>, options: PutOptions | undefined): Draft {
     const draft = this.#draft(checked(options, PUT_OPTIONS));
+    draft.isUnbounded = true; // one value has its own limit
     draft.put(path, value as Value, lifetimeOf(options), options?.ifVersion);
     return draft;
   }

@@ -10,7 +10,7 @@
 
 import { compareBytes } from '../../base/bytes.ts';
 import { NO_PREFIX, PrefixTrie } from '../../base/prefix-trie.ts';
-import type { Durability } from '../../txn/types.ts';
+import type { Durability, WriteOptions } from '../../txn/types.ts';
 import type { Maintainer } from '../maintainer.ts';
 import { stronger } from '../write-options.ts';
 import type { DeclaredSubtree } from './catalog.ts';
@@ -25,6 +25,8 @@ export interface Effective {
   readonly durability: Durability | undefined;
   /** To be told of every change of the leaf. */
   readonly maintainers: readonly Maintainer[];
+  /** What the engine is told with a put that says nothing of its own; undefined where somebody must hear of it. */
+  readonly plain: WriteOptions | undefined;
 }
 
 /** A declared subtree with its maintainers opened. */
@@ -41,8 +43,15 @@ export function isWithin(key: Uint8Array, keyBytes: number, prefix: Uint8Array):
   return keyBytes === length || key[length] !== 0xff;
 }
 
+function plainOptions(ttlMs: number | undefined, durability: Durability | undefined): WriteOptions {
+  return {
+    ...(durability === undefined ? {} : { durability }),
+    ...(ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY ? {} : { ttlMs }),
+  };
+}
+
 /** A history alone is the engine's business. */
-function isPlain({ ttlMs, durability, maintainers }: Effective): boolean {
+function isNothing({ ttlMs, durability, maintainers }: Effective): boolean {
   return ttlMs === undefined && durability === undefined && maintainers.length === 0;
 }
 
@@ -60,15 +69,14 @@ export class EffectiveTrie {
     for (const [at, { prefix, declared, opened }] of sorted.entries()) {
       while (around.length > 0 && !isWithin(prefix, prefix.length, sorted[around.at(-1)!]!.prefix)) around.pop();
       const parent = around.length === 0 ? undefined : effective[around.at(-1)!]!;
-      effective.push({
-        ttlMs: declared.ttl ?? parent?.ttlMs,
-        durability: stronger(declared.durability, parent?.durability),
-        maintainers: parent === undefined ? opened : [...parent.maintainers, ...opened],
-      });
+      const ttlMs = declared.ttl ?? parent?.ttlMs;
+      const durability = stronger(declared.durability, parent?.durability);
+      const maintainers = parent === undefined ? opened : [...parent.maintainers, ...opened];
+      effective.push({ ttlMs, durability, maintainers, plain: maintainers.length === 0 ? plainOptions(ttlMs, durability) : undefined });
       around.push(at);
     }
     this.#subtrees = sorted;
-    this.#effective = effective.map((one) => (isPlain(one) ? undefined : one));
+    this.#effective = effective.map((one) => (isNothing(one) ? undefined : one));
     this.#trie = PrefixTrie.of(
       sorted.map(({ prefix }) => prefix),
       ESCAPE,
