@@ -5,6 +5,7 @@
  */
 
 import { SteleError } from '../base/errors.ts';
+import { locked } from '../host/failures.ts';
 import type { Host } from '../host/host.ts';
 import type { Storage } from '../host/storage.ts';
 import type { RepairReport } from '../txn/repair.ts';
@@ -34,6 +35,8 @@ export interface Life {
   readonly targets: Targets;
   /** Closed by the program, for good. */
   isEnded: boolean;
+  /** While a repair is under way. */
+  repairing?: Promise<unknown> | undefined;
   /** Opens the engine and the policies again, after a repair. */
   reopen(store: Store): Promise<void>;
   /** Gives back what opening took of the host. */
@@ -41,7 +44,7 @@ export interface Life {
 }
 
 const WORK = ['signal', 'progress'];
-const WORK_OPTIONS: ReadonlySet<string> = new Set(WORK);
+export const WORK_OPTIONS: ReadonlySet<string> = new Set(WORK);
 const BACKUP_OPTIONS: ReadonlySet<string> = new Set([...WORK, 'singleFile', 'history']);
 const REPAIR_OPTIONS: ReadonlySet<string> = new Set(['backup', 'cutLogAt']);
 
@@ -110,20 +113,30 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
     if (this.#life.isEnded) throw new SteleError('closed', 'DATABASE_CLOSED', 'the database is closed');
     if (this.readOnly) throw new SteleError('denied', 'READ_ONLY', 'the database was opened read-only');
     const { host, targets } = this.#life;
+    const life = this.#life;
+    if (life.repairing !== undefined) throw locked('the database', 'a repair of this very handle');
     const backup = options.backup === undefined ? undefined : targets.storage(options.backup);
+    const repairing = this.#repaired({
+      host,
+      ...(backup === undefined ? {} : { backup: backup.storage }),
+      ...(options.cutLogAt === undefined ? {} : { cutLogAt: options.cutLogAt }),
+    });
+    life.repairing = repairing.catch(() => {});
     try {
-      await this.store.engine.close();
-      const report = await repairDatabase({
-        host,
-        ...(backup === undefined ? {} : { backup: backup.storage }),
-        ...(options.cutLogAt === undefined ? {} : { cutLogAt: options.cutLogAt }),
-      });
-      await this.#life.reopen(this.store);
-      for (const listen of this.store.afterReopening) listen();
-      return report;
+      return await repairing;
     } finally {
+      life.repairing = undefined;
       backup?.close();
     }
+  }
+
+  async #repaired(options: Parameters<typeof repairDatabase>[0]): Promise<RepairReport> {
+    await this.store.engine.close();
+    const report = await repairDatabase(options);
+    if (this.#life.isEnded) return report; // closed meanwhile
+    await this.#life.reopen(this.store);
+    for (const listen of this.store.afterReopening) listen();
+    return report;
   }
 
   stats(): EngineStats {
@@ -138,6 +151,8 @@ export class StoredDatabase extends PlacedBucket<Value> implements Database {
   async close(): Promise<void> {
     demand(this.who, 'admin');
     this.#life.isEnded = true;
+    // Nothing in between otherwise: what comes after the call is refused.
+    if (this.#life.repairing !== undefined) await this.#life.repairing;
     await this.store.engine.close();
     await this.#life.release();
   }

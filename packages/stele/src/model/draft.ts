@@ -233,6 +233,7 @@ export class Draft {
   }
 
   commit(): Promise<Commit> {
+    this.#assertAtOnce();
     const { engine } = this.#store;
     const ranges = this.#wholeRanges();
     if (ranges !== undefined) return engine.deleteRanges(ranges, this.#kernelOptions());
@@ -241,6 +242,12 @@ export class Draft {
       return txn.commit(this.#kernelOptions());
     }
     return engine.batch(this.#operations(), this.#kernelOptions());
+  }
+
+  /** What was read and derived so far holds only while nothing else was committed: by an accessor among the options, say. */
+  #assertAtOnce(): void {
+    if (this.#store.engine.prepare().version === this.#version) return;
+    throw new SteleError('invalid', 'OPTION_INVALID', 'the request wrote to the database while it was read, expected plain data');
   }
 
   /** A deleteTree and nothing else, of which nobody above wants to hear leaf by leaf: ranges, deleted in slices. */
@@ -257,6 +264,7 @@ export class Draft {
   }
 
   commitSync(): Commit {
+    this.#assertAtOnce();
     const { engine } = this.#store;
     if (this.#isDerived) return this.#intoTransaction().commitSync(this.#kernelOptions());
     return engine.batchSync(this.#operations(), this.#kernelOptions());

@@ -84,6 +84,11 @@ class Run {
   /** The last writes, and the kernel's options. The caller commits in the same turn. */
   finish(result: Value | undefined): KernelOptions {
     const { session, txn, store } = this;
+    // First: reading it may run code of the program (getters), which may write.
+    const once =
+      this.#options.once === undefined
+        ? undefined
+        : { key: onceKey(this.#options.once), value: result === undefined ? NOTHING : store.codec.encode(result) };
     if (this.stamps.length > 0) {
       const { version } = store.engine.prepare();
       for (let at = 0; at < this.stamps.length; at++) {
@@ -92,7 +97,7 @@ class Run {
       }
     }
     session.finish();
-    if (this.#options.once !== undefined) txn.put(onceKey(this.#options.once), result === undefined ? NOTHING : store.codec.encode(result));
+    if (once !== undefined) txn.put(once.key, once.value);
     return kernelOptions(this.who, this.#options, session.durability, false);
   }
 
@@ -126,9 +131,17 @@ class Run {
     this.#reject(error);
   }
 
-  abort(): void {
+  abort(why = new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction was aborted')): void {
     if (this.#isEnded) return;
-    this.fail(new SteleError('closed', 'TRANSACTION_CLOSED', 'the transaction was aborted'));
+    this.fail(why);
+  }
+
+  /** Ends it by the signal, unless it has ended before; then nothing is left with the signal, which may live long. */
+  endBy(signal: AbortSignal): void {
+    const stop = (): void => this.abort(cancelled(signal));
+    const forget = (): void => signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', stop, { once: true });
+    this.committed.then(forget, forget);
   }
 
   /** From here on neither `abort` nor a second commit has a say. */
@@ -289,7 +302,7 @@ export function beginTransaction<T>(beginner: Beginner, options: BeginOptions): 
   if (options.once !== undefined && repeated(beginner.store.engine, onceKey(options.once)) !== undefined)
     throw new SteleError('conflict', 'ONCE_REPEATED', `a commit under the idempotency key ${describe(options.once)} was made before`);
   const run = new Run(beginner, options, false);
-  signal?.addEventListener('abort', () => run.abort(), { once: true });
+  if (signal !== undefined) run.endBy(signal);
   return new PlacedTransaction<T>(run, beginner.place);
 }
 
@@ -337,8 +350,10 @@ export function transactSync<T, R>(beginner: Beginner, work: (tx: Transaction<T>
     const run = new Run(beginner, options, true);
     try {
       const result = work(new PlacedTransaction<T>(run, beginner.place));
-      if (result instanceof Promise)
+      if (result instanceof Promise) {
+        result.catch(() => {}); // it meets a transaction that has ended
         throw new SteleError('invalid', 'OPTION_INVALID', 'work returned a promise, expected a value: use transact');
+      }
       run.commitSync(result as Value | undefined);
       return result;
     } catch (error) {

@@ -5,7 +5,8 @@
  *
  * Invariants
  * - The archive appears under its name only when it is whole and on the device.
- * - What is unpacked is checked against the header's checksum and its size; every file is synced.
+ * - What is unpacked is checked against the header's checksum and its size; every file is synced, and is there once. Without pages it is
+ *   no backup.
  *
  * Limits: names of at most 100 bytes, files below 8 GiB in octal, larger ones in the base-256 form of GNU tar.
  * Specification: POSIX.1-2017, pax, "ustar Interchange Format"; spec/file-format.md, "Single-file backups".
@@ -13,9 +14,13 @@
 
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { SteleError } from '../base/errors.ts';
+import { diskFull, ioError } from '../host/failures.ts';
+import { isFileName } from '../host/names.ts';
 import type { Storage } from '../host/storage.ts';
 import type { Work } from '../model/types.ts';
 
+/** What no database is without: spec/file-format.md, "Files". */
+const PAGES_FILE = 'pages.db';
 const BLOCK = 512;
 const CHUNK = 1024 * 1024;
 const OCTAL_SIZE_MAX = 0o77777777777;
@@ -24,6 +29,7 @@ const text = new TextEncoder();
 export async function packTar(from: Storage, target: string, work: Work, turn: () => Promise<void>): Promise<void> {
   const partial = `${target}.partial`;
   const fd = openFile(partial, 'w');
+  let isClosed = false;
   try {
     let at = 0;
     const names = from.list();
@@ -56,25 +62,36 @@ export async function packTar(from: Storage, target: string, work: Work, turn: (
     }
     writeSync(fd, new Uint8Array(2 * BLOCK), 0, 2 * BLOCK, at);
     fsyncSync(fd);
-  } catch (error) {
     closeSync(fd);
+    isClosed = true;
+    renameSync(partial, target);
+  } catch (error) {
+    if (!isClosed) closeSync(fd);
     rmSync(partial, { force: true });
-    throw error;
+    throw failureOf(error, target);
   }
-  closeSync(fd);
-  renameSync(partial, target);
 }
 
-export async function unpackTar(source: string, into: Storage, work: Work): Promise<void> {
+/** What the system says, as an error of the database; what is one, or was thrown by `progress`, as it is. */
+function failureOf(error: unknown, target: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? diskFull(target, { cause: error }) : ioError('backup', target, { cause: error });
+}
+
+export async function unpackTar(source: string, into: Storage, work: Work, turn: () => Promise<void>): Promise<void> {
   const fd = openFile(source, 'r');
   try {
     const total = statSync(source).size;
     const block = new Uint8Array(BLOCK);
     const chunk = new Uint8Array(CHUNK);
+    const met = new Set<string>();
     for (let at = 0; ; ) {
       if (readSync(fd, block, 0, BLOCK, at) < BLOCK) throw damaged(source, at, 'the archive ends before its end mark');
       if (block.every((byte) => byte === 0)) break;
       const { name, size } = parseHeader(block, source, at);
+      if (met.has(name)) throw damaged(source, at, `${name} is there twice`);
+      met.add(name);
       at += BLOCK;
       const file = into.open(name, { create: true });
       try {
@@ -90,6 +107,7 @@ export async function unpackTar(source: string, into: Storage, work: Work): Prom
           }
           position += bytes;
           work.progress?.(at + position, total);
+          await turn();
         }
         file.sync();
       } finally {
@@ -97,6 +115,7 @@ export async function unpackTar(source: string, into: Storage, work: Work): Prom
       }
       at += Math.ceil(size / BLOCK) * BLOCK;
     }
+    if (!met.has(PAGES_FILE)) throw damaged(source, 0, `the archive is no backup: it holds no ${PAGES_FILE}`);
     into.syncDirectory();
   } finally {
     closeSync(fd);
@@ -136,11 +155,16 @@ function parseHeader(block: Uint8Array, source: string, at: number): { name: str
     return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
   };
   if (Number.parseInt(field(148, 8), 8) !== checksum(block)) throw damaged(source, at, 'the checksum of a header is wrong');
-  const size =
-    block[124] === 0x80 ? Number(new DataView(block.buffer, block.byteOffset).getBigUint64(128)) : Number.parseInt(field(124, 12), 8);
+  const size = block[124] === 0x80 ? Number(new DataView(block.buffer, block.byteOffset).getBigUint64(128)) : octal(field(124, 12));
   const name = field(0, 100);
-  if (!Number.isSafeInteger(size) || !/^[a-z0-9.-]+$/.test(name)) throw damaged(source, at, 'a header that no backup has');
+  const isFile = block[156] === 0x30 || block[156] === 0;
+  if (!isFile || !Number.isSafeInteger(size) || !isFileName(name)) throw damaged(source, at, 'a header that no backup has');
   return { name, size };
+}
+
+/** NaN for what is none: a size below 0 would lead backwards for ever. */
+function octal(text: string): number {
+  return /^ *[0-7]+ *$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
 }
 
 function openFile(name: string, flags: 'r' | 'w'): number {

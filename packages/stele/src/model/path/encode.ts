@@ -34,6 +34,9 @@ import type { Path, Segment } from './types.ts';
 /** {@link encodePlain} gives it for text that needs more than copying. */
 const NOT_PLAIN = -1;
 
+/** Counts the paths, so that a list that has others written while it is read (by an accessor) is noticed: they share buffers. */
+let runs = 0;
+
 /**
  * Writes the key of a path at `at`, keyspace byte first, and returns the end.
  *
@@ -57,6 +60,7 @@ export function encodePrefix(path: Path, out: Uint8Array, at: number): number {
  * Limits hold for the whole key.
  */
 export function appendPath(path: Path, out: Uint8Array, at: number, keyStart: number, segmentsAbove: number): number {
+  const run = ++runs;
   if (typeof path === 'string') {
     const end = encodePlain(path, out, at, SEGMENTS_MAX - segmentsAbove);
     if (end === NOT_PLAIN) return appendSegments(parsePath(path), out, at, keyStart, segmentsAbove);
@@ -64,7 +68,9 @@ export function appendPath(path: Path, out: Uint8Array, at: number, keyStart: nu
     return end;
   }
   if (!Array.isArray(path)) throw refusePath(describe(path), 'a text such as users/alice or an array of segments');
-  return appendSegments(path, out, at, keyStart, segmentsAbove);
+  const end = appendSegments(path, out, at, keyStart, segmentsAbove);
+  if (run !== runs) throw refusePath('a list that uses other paths while it is read', 'a plain array');
+  return end;
 }
 
 function appendSegments(path: readonly Segment[], out: Uint8Array, at: number, keyStart: number, segmentsAbove: number): number {
