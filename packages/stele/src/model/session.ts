@@ -23,6 +23,8 @@ export class WriteSession implements DerivedWrites {
   /** The strongest level that a touched subtree asks for. */
   durability: Durability | undefined;
   readonly #checks: ((writes: DerivedWrites) => void)[] = [];
+  /** What a maintainer refused a leaf with. The leaf stands without what is derived from it, so nothing may be committed any more. */
+  #refusal: { readonly error: unknown } | undefined;
   /** Of the policies the first leaf was written by. */
   #generation: number | undefined;
 
@@ -97,11 +99,17 @@ export class WriteSession implements DerivedWrites {
     afterExpiresAt: number,
   ): void {
     const change: LeafChange = { key, before, after, beforeExpiresAt, afterExpiresAt };
-    for (const maintainer of maintainers) maintainer.derive(change, this);
+    try {
+      for (const maintainer of maintainers) maintainer.derive(change, this);
+    } catch (error) {
+      this.#refusal ??= { error };
+      throw error;
+    }
   }
 
   /** Runs the conditions on the whole. Call it last. A transaction that wrote by older policies conflicts. */
   finish(): void {
+    if (this.#refusal !== undefined) throw this.#refusal.error;
     if (this.#generation !== undefined) this.#store.book.join(this.txn, this.#generation);
     for (let at = 0; at < this.#checks.length; at++) this.#checks[at]!(this);
   }

@@ -58,3 +58,17 @@ test('a declared history outlives an opening with a shorter one of the database'
   view.close();
   await second.close();
 });
+
+test('a transaction in which an index refused a write commits nothing, also when the program went on', async () => {
+  // The leaf stood in the transaction without its entry, and a commit made both so: the index had lost a record.
+  const db = openTest(testWorld());
+  db.subtree('users', { index: { byName: ['name'] } });
+  const { version } = db;
+  const tx = db.beginSync();
+  assert.throws(() => tx.put('users/ada', { name: 'x'.repeat(1200) }), { code: 'INDEX_KEY_TOO_LONG' });
+  tx.put('other', 1);
+  assert.throws(() => tx.commitSync(), { code: 'INDEX_KEY_TOO_LONG' });
+  await assert.rejects(tx.committed, { code: 'INDEX_KEY_TOO_LONG' });
+  assert.equal(db.version, version);
+  await db.close();
+});
