@@ -23,11 +23,14 @@ import type { Work } from '../model/types.ts';
 const PAGES_FILE = 'pages.db';
 const BLOCK = 512;
 const CHUNK = 1024 * 1024;
+/** Archives of this process. */
+let packed = 0;
 const OCTAL_SIZE_MAX = 0o77777777777;
 const text = new TextEncoder();
 
 export async function packTar(from: Storage, target: string, work: Work, turn: () => Promise<void>): Promise<void> {
-  const partial = `${target}.partial`;
+  // Of its own: two backups to one name replace each other, and never write into each other.
+  const partial = `${target}.${process.pid}-${++packed}.partial`;
   const fd = openFile(partial, 'w');
   let isClosed = false;
   try {

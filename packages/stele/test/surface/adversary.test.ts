@@ -78,6 +78,19 @@ test('a single-file backup that the system refuses is a typed error, and leaves 
   assert.deepEqual(readdirSync(directory), ['taken.tar']);
 });
 
+test('two backups at once to one file: both are whole, and the later one stays', async (t) => {
+  const directory = scratch(t);
+  const { db } = opened(t);
+  for (const name of ['a', 'b', 'c']) await db.put(name, new Uint8Array(1 << 20));
+  const file = join(directory, 'one.tar');
+  await Promise.all([db.backup(file, { singleFile: true }), db.backup(file, { singleFile: true })]);
+  assert.deepEqual(readdirSync(directory), ['one.tar']);
+  const storage = memoryStorage();
+  await restore(file, storage);
+  await using copy = await open({ storage });
+  assert.deepEqual([copy.count(), (await copy.verify()).ok], [3, true]);
+});
+
 test('close during a repair closes for good: nothing answers, and the directory is free', async (t) => {
   const directory = scratch(t);
   const db = await open(directory);
