@@ -118,7 +118,6 @@ export class Draft {
   }
 
   check(path: Path, ifVersion: number): void {
-    if (ifVersion === undefined) throw new SteleError('invalid', 'BATCH_INVALID', 'check without ifVersion');
     this.#check(this.#place.key(path), ifVersion);
   }
 
@@ -212,7 +211,7 @@ export class Draft {
     for (const name in operation) if (!members.has(name)) checkMembers(`operation ${at}`, operation, members);
     if (operation.type === 'put') this.put(operation.path, operation.value, lifetimeOf(operation), operation.ifVersion);
     else if (operation.type === 'delete') this.delete(operation.path, operation.ifVersion);
-    else if (operation.type === 'check') this.check(operation.path, operation.ifVersion);
+    else if (operation.type === 'check') this.check(operation.path, required(operation.ifVersion, at));
     else if (operation.type === 'increment') this.increment(operation.path, operation.delta ?? 1, operation.ifVersion);
     else this.deleteTree(operation.path);
   }
@@ -309,6 +308,12 @@ export class Draft {
   #resultBytes(): Uint8Array {
     return this.result === undefined ? NOTHING : this.#store.codec.encode(this.result);
   }
+}
+
+/** @throws {SteleError} `invalid` BATCH_INVALID */
+function required(ifVersion: number | undefined, at: number): number {
+  if (ifVersion === undefined) throw new SteleError('invalid', 'BATCH_INVALID', `operation ${at}: check without ifVersion`);
+  return ifVersion;
 }
 
 /** @throws {SteleError} `conflict` VERSION_MISMATCH; `invalid` VERSION_INVALID */

@@ -46,7 +46,7 @@ export function identified(who: Who, identity: Identity): Who {
       throw refused(`identity.${name}`, 'an unknown member', 'actor, reason or capabilities');
   const { capabilities } = identity;
   if (capabilities !== undefined && (!Array.isArray(capabilities) || capabilities.some((name) => !CAPABILITIES.includes(name))))
-    throw refused('capabilities', capabilities, `a list of ${CAPABILITIES.join(', ')}`);
+    throw refused('capabilities', unknownCapability(capabilities), `a list of ${CAPABILITIES.join(', ')}`);
   const has = (name: Capability): boolean => capabilities === undefined || capabilities.includes(name);
   const actor = identity.actor ?? who.actor;
   const reason = identity.reason ?? who.reason;
@@ -80,6 +80,10 @@ function chunk(field: number, name: string, text: string, bytesMax: number): Uin
   if (bytes.length - 1 > bytesMax) throw refused(name, `${bytes.length - 1} bytes`, `at most ${bytesMax}`);
   bytes[0] = field;
   return bytes;
+}
+
+function unknownCapability(capabilities: unknown): unknown {
+  return Array.isArray(capabilities) ? capabilities.find((name) => !CAPABILITIES.includes(name)) : capabilities;
 }
 
 function refused(name: string, found: unknown, expected: string): SteleError {

@@ -99,6 +99,9 @@ export class PlacedSnapshot<T> extends PlacedReader<T> implements SnapshotSubtre
   }
 }
 
+/** A number from here on that is no version was meant as milliseconds. */
+const MS_OF_1973 = 1e11;
+
 /** A view of then. @throws {SteleError} `invalid` VERSION_INVALID, TIME_INVALID, HISTORY_EXPIRED */
 export function viewOf(
   store: Store,
@@ -108,7 +111,14 @@ export function viewOf(
   const { engine } = store;
   checkMembers('options', options, AS_OF_OPTIONS);
   const viewOptions = options.skipExpired === undefined ? {} : { skipExpired: options.skipExpired };
-  if (typeof when === 'number') return engine.asOf(when, viewOptions);
+  if (typeof when === 'number') {
+    try {
+      return engine.asOf(when, viewOptions);
+    } catch (error) {
+      if (!(error instanceof SteleError && error.code === 'VERSION_INVALID' && Number.isSafeInteger(when) && when >= MS_OF_1973)) throw error;
+      throw new SteleError(error.kind, error.code, `version ${when} does not exist yet: for a time, give a Date`, { detail: error.detail });
+    }
+  }
   if (when instanceof Date) return engine.asOfTime(instantMs('asOf', when), viewOptions);
   if (when !== null && typeof when === 'object' && 'asserted' in when)
     return engine.asOfAsserted(instantMs('asserted', when.asserted), viewOptions);

@@ -8,6 +8,7 @@ import { SteleError } from '../base/errors.ts';
 import { Slab } from '../base/slab.ts';
 import type { Host } from '../host/host.ts';
 import type { Decode, Engine, EngineOptions, Reader } from '../txn/types.ts';
+import { describe } from './path/layout.ts';
 import type { PolicyBook } from './policy/book.ts';
 import { valueDecoder } from './value/decode.ts';
 import { ValueEncoder } from './value/encode.ts';
@@ -74,7 +75,7 @@ export function heldView(engine: Engine): { reader: Reader; close(): void } {
 export function checkMembers(what: string, given: object | undefined, known: ReadonlySet<string>): void {
   if (given === undefined) return;
   if (given === null || typeof given !== 'object')
-    throw new SteleError('invalid', 'OPTION_INVALID', `${what}: found ${String(given)}, expected an object`);
+    throw new SteleError('invalid', 'OPTION_INVALID', `${what}: found ${describe(given)}, expected an object`);
   for (const name of Object.keys(given)) {
     if (known.has(name)) continue;
     if (LATER.has(name))

@@ -37,6 +37,8 @@ export async function open(target: string | OpenOptions, options?: OpenOptions):
 export function openSync(target: string | OpenOptions, options: OpenOptions = {}): Database {
   if (target === undefined || target === null || options === null)
     throw new SteleError('invalid', 'OPTION_INVALID', 'found nothing to open, expected the name of a directory, or options');
+  if (target instanceof URL)
+    throw new SteleError('invalid', 'OPTION_INVALID', 'found a URL, expected the name of a directory, as fileURLToPath gives it');
   const given = typeof target === 'string' ? { ...options, storage: target } : target;
   if (typeof target === 'string' && options.storage !== undefined)
     throw new SteleError('invalid', 'OPTION_INVALID', 'a directory and options.storage given, expected one');

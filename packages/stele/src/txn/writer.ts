@@ -18,7 +18,7 @@ import { PATH_STAGE, Paths, UNKNOWN_PATH } from '../tree/paths.ts';
 import type { Applier } from './applier.ts';
 import type { Core } from './core.ts';
 import { Encoder } from './encoder.ts';
-import { checkCommitOptions, checkKey, checkValue, expiryOf } from './options.ts';
+import { checkCommitOptions, checkKey, checkValue, described, expiryOf } from './options.ts';
 import { Plan } from './plan.ts';
 import type { Room } from './room.ts';
 import { Superseded } from './superseded.ts';
@@ -112,7 +112,7 @@ export class Writer {
   /** @throws {SteleError} `conflict` VERSION_MISMATCH; `invalid` VERSION_INVALID */
   checkVersion(key: Uint8Array, expected: number, found: number): void {
     if (!Number.isSafeInteger(expected) || expected < 0)
-      throw new SteleError('invalid', 'VERSION_INVALID', `ifVersion is ${expected}, expected a commit number from 0`);
+      throw new SteleError('invalid', 'VERSION_INVALID', `ifVersion is ${described(expected)}, expected a commit number from 0`);
     if (found === expected) return;
     this.#core.counters.conflicts++;
     throw new SteleError('conflict', 'VERSION_MISMATCH', `the key has version ${found}, expected ${expected}`, {
