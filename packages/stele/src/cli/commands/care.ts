@@ -2,14 +2,17 @@
  * Care: `compact`, `verify`, `repair`, `stats`. What they did is said in words on a terminal, and as one object in a pipe.
  */
 
+import { SteleError } from '../../base/errors.ts';
 import { posixHost } from '../../host/posix/host.ts';
 import { posixStorage } from '../../host/posix/storage.ts';
 import { decodePath } from '../../model/path/decode.ts';
 import { formatPath } from '../../model/path/text.ts';
+import type { Database, Work } from '../../model/types.ts';
+import { openEngineSync } from '../../txn/engine.ts';
 import { type RepairReport, repairDatabase } from '../../txn/repair.ts';
 import type { Damage, VerifyReport } from '../../txn/types.ts';
 import { textOption } from '../arguments.ts';
-import type { Call } from '../command.ts';
+import type { Call, Session } from '../command.ts';
 import { oldestCommit } from '../commits.ts';
 import { declaredPolicies, digestOf } from '../dump-format.ts';
 import { EXIT_CORRUPT, EXIT_OK } from '../failure.ts';
@@ -44,41 +47,65 @@ export async function compact({ session, io, out }: Call): Promise<number> {
 }
 
 export async function verify({ session, io, out }: Call): Promise<number> {
-  const database = await session.database();
   const progress = showProgress({ label: 'verify', unit: 'parts', out: io.stderr });
-  let report: VerifyReport;
-  let content: { entries: number; digest: string } | undefined;
+  const work = { signal: io.signal, progress: (done: number, total: number) => progress.at(done, total) };
+  let found: Verified;
   try {
-    report = await database.verify({ signal: io.signal, progress: (done, total) => progress.at(done, total) });
-    // A damaged tree cannot be read to its end.
-    if (report.ok)
-      content = await digestOf(database, async () => {
-        await out.turn();
-      });
+    found = await verified(session, work, () => out.turn());
   } finally {
     progress.end();
   }
-  const { version } = database;
-  if (out.isTable) await tellVerified(out, report, version, content);
-  else
-    await out.record({
-      ok: report.ok,
-      version,
-      ...content,
-      pages: report.pages,
-      commits: report.commits,
-      logBytes: report.logBytes,
-      damages: report.damages,
-    });
+  const { report, version, content } = found;
+  if (out.isTable) await tellVerified(out, found);
+  else {
+    const { pages, commits, logBytes, damages, ok } = report;
+    await out.record({ ok, version, ...content, pages, commits, logBytes, damages });
+  }
   return report.ok ? EXIT_OK : EXIT_CORRUPT;
 }
 
-async function tellVerified(
-  out: Output,
-  report: VerifyReport,
-  version: number,
-  content: { entries: number; digest: string } | undefined,
-): Promise<void> {
+interface Verified {
+  readonly report: VerifyReport;
+  readonly version: number;
+  /** Without damage only: a damaged tree cannot be read to its end. */
+  readonly content: { readonly entries: number; readonly digest: string } | undefined;
+  /** The policies could be read. */
+  readonly isOpened: boolean;
+}
+
+async function verified(session: Session, work: Work, turn: () => Promise<void>): Promise<Verified> {
+  let database: Database;
+  try {
+    database = await session.database();
+  } catch (error) {
+    if (!(error instanceof SteleError) || error.kind !== 'corrupt') throw error;
+    return verifiedBelow(session.directory, work, error);
+  }
+  const report = await database.verify(work);
+  const content = report.ok ? await digestOf(database, turn) : undefined;
+  return { report, version: database.version, content, isOpened: true };
+}
+
+/** What cannot be opened because its policies cannot be read is verified as pages and records. @throws the first failure when even that cannot be */
+async function verifiedBelow(directory: string, work: Work, failure: SteleError): Promise<Verified> {
+  const host = posixHost(directory);
+  try {
+    const engine = openEngineSync({ host, readOnly: true });
+    try {
+      const report = await engine.verify(work);
+      return { report, version: engine.version, content: undefined, isOpened: false };
+    } finally {
+      await engine.close();
+    }
+  } catch (error) {
+    throw error instanceof SteleError && error.kind === 'closed' ? error : failure;
+  } finally {
+    await host.threads.close();
+    host.storage.close();
+  }
+}
+
+async function tellVerified(out: Output, { report, version, content, isOpened }: Verified): Promise<void> {
   const { pages, commits, logBytes, damages, ok } = report;
   const oldest = version - commits + 1;
   await out.line(`checked   both meta pages; ${count(pages)} pages by checksum, structure and order`);
@@ -87,7 +114,10 @@ async function tellVerified(
       ? '          the log, which holds no commit'
       : `          the log: commits ${count(oldest)} to ${count(version)} record by record, ${count(logBytes)} bytes, each chained to the one before`,
   );
-  await out.line('          the commit index, a sample of the headers, policies and secondary indexes against the data');
+  await out.line(
+    `          the commit index, a sample of the headers${isOpened ? ', policies and secondary indexes against the data' : ''}`,
+  );
+  if (!isOpened) await out.line('not       policies and secondary indexes: damage hides them');
   if (ok) await out.line(`found     ${out.paint('no damage', 'good')}`);
   else {
     await out.line(`found     ${out.paint(`${count(damages.length)} ${damages.length === 1 ? 'damage' : 'damages'}`, 'bad')}`);

@@ -125,6 +125,7 @@ async function intoFile(target: string, work: (write: WriteLine) => Promise<Dump
   } catch (error) {
     if (isOpen) closeSync(fd);
     rmSync(partial, { force: true });
-    throw error;
+    // A failed write does not know the name of its file.
+    throw (error as { syscall?: unknown }).syscall === undefined ? error : Object.assign(error as Error, { path: target });
   }
 }

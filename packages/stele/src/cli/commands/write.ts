@@ -3,6 +3,8 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { encodePath } from '../../model/path/encode.ts';
+import { KEY_BYTES_MAX } from '../../model/path/layout.ts';
 import { parsePath } from '../../model/path/text.ts';
 import type { Commit, CommitOptions, PutOptions, Value } from '../../model/types.ts';
 import { textOption, wholeNumber } from '../arguments.ts';
@@ -15,6 +17,8 @@ import { parseDuration, parseWhen } from '../when.ts';
 
 export async function put({ arguments: [text, given], options, io, out, session }: Call): Promise<number> {
   const path = parsePath(text!);
+  // Before a database is made for it.
+  if (options['tree'] !== true && options['merge'] !== true) encodePath(path, new Uint8Array(KEY_BYTES_MAX), 0);
   const value = await givenValue(given, options, io);
   const database = await session.database();
   // Not in the type: what is not built yet is refused by the database, with its reason.
