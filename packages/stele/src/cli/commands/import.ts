@@ -144,7 +144,7 @@ async function fromHistory(
   });
   const left = done.skipped > 0 ? `, ${done.skipped} left out that are no objects` : '';
   await tell(
-    `${done.lines} lines imported to ${formatPath(done.at)}${done.before > 0 ? `, behind ${done.before} that were here` : ''}${left}`,
+    `${done.lines} ${done.lines === 1 ? 'line' : 'lines'} imported to ${formatPath(done.at)}${done.before > 0 ? `, behind ${done.before} that were here` : ''}${left}`,
     { ...done, at: formatPath(done.at) },
   );
   return done.lines + done.before > 0 ? EXIT_OK : EXIT_NO;

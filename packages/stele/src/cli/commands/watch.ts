@@ -38,6 +38,7 @@ export async function watch({ arguments: [prefixText = ''], options, io, out }: 
   requireDatabase(directory);
   let last = wholeNumber(options, 'from');
   let told = 0;
+  let isFirst = true;
   let seen = '';
   let isHeld = false;
   for (;;) {
@@ -50,13 +51,17 @@ export async function watch({ arguments: [prefixText = ''], options, io, out }: 
       seen = marks;
       isHeld = false;
       if (!Array.isArray(news)) {
-        last = news.version;
-        if (told === 0 && out.isTable) {
+        if (isFirst && out.isTable) {
           await out.line(
-            out.paint(`watching ${prefixText === '' ? 'everything' : prefixText} from version ${last} on; Ctrl-C ends`, 'dim'),
+            out.paint(
+              `watching ${prefixText === '' ? 'everything' : prefixText} from version ${(last ?? news.version) + 1} on; Ctrl-C ends`,
+              'dim',
+            ),
           );
           await out.flush();
         }
+        isFirst = false;
+        last = news.version;
         for (const change of news.changes) {
           const ops = change.ops.filter(({ path }) => isBelow(path, prefix));
           if (ops.length === 0) continue;

@@ -72,8 +72,12 @@ async function givenValue(given: string | undefined, options: Options, io: Io): 
   try {
     return parseValue(text);
   } catch (error) {
-    const hint =
-      given === undefined || given === '-'
+    // Who began an object or a list did not mean text.
+    const isJson = /^\s*[[{"]/.test(text);
+    const isRead = given === undefined || given === '-';
+    const hint = isJson
+      ? undefined
+      : isRead
         ? '--text takes it as text, --bytes as bytes'
         : `for text: stele put PATH --text ${quoted(given)}`;
     throw new UsageError((error as Error).message, hint);
