@@ -12,7 +12,8 @@
  * Specification: POSIX.1-2017, pax, "ustar Interchange Format"; spec/file-format.md, "Single-file backups".
  */
 
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, readSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SteleError } from '../base/errors.ts';
 import { diskFull, ioError } from '../host/failures.ts';
 import { isFileName } from '../host/names.ts';
@@ -29,7 +30,8 @@ const OCTAL_SIZE_MAX = 0o77777777777;
 const text = new TextEncoder();
 
 export async function packTar(from: Storage, target: string, work: Work, turn: () => Promise<void>): Promise<void> {
-  // Of its own: two backups to one name replace each other, and never write into each other.
+  if (existsSync(target)) throw taken(target);
+  // Of its own: two backups to one name never write into each other; the first that is whole has the name.
   const partial = `${target}.${process.pid}-${++packed}.partial`;
   const fd = openFile(partial, 'w');
   let isClosed = false;
@@ -67,7 +69,9 @@ export async function packTar(from: Storage, target: string, work: Work, turn: (
     fsyncSync(fd);
     closeSync(fd);
     isClosed = true;
-    renameSync(partial, target);
+    linkSync(partial, target); // unlike a rename it never replaces
+    unlinkSync(partial);
+    syncDirectoryOf(target);
   } catch (error) {
     if (!isClosed) closeSync(fd);
     rmSync(partial, { force: true });
@@ -75,10 +79,27 @@ export async function packTar(from: Storage, target: string, work: Work, turn: (
   }
 }
 
+/** A backup never overwrites. */
+function taken(target: string): SteleError {
+  return new SteleError('invalid', 'TARGET_NOT_EMPTY', `the target of a backup, ${target}, exists already, expected a new name`);
+}
+
+/** The name survives a power cut too, where directories may be synced. */
+function syncDirectoryOf(target: string): void {
+  try {
+    const fd = openSync(dirname(target), 'r');
+    fsyncSync(fd);
+    closeSync(fd);
+  } catch {
+    // The permission model lets no directory be synced; the archive itself is on the device.
+  }
+}
+
 /** What the system says, as an error of the database; what is one, or was thrown by `progress`, as it is. */
 function failureOf(error: unknown, target: string): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error;
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EEXIST') return taken(target);
   return code === 'ENOSPC' || code === 'EDQUOT' ? diskFull(target, { cause: error }) : ioError('backup', target, { cause: error });
 }
 

@@ -25,4 +25,10 @@ export class Receipt implements Commit {
   get time(): Instance {
     return dateOf(this.timeMs);
   }
+
+  /** As text: what the contract names. */
+  toJSON(): object {
+    const { version, time, durability, checksum, changed } = this;
+    return { version, time, durability, checksum, changed };
+  }
 }

@@ -140,7 +140,7 @@ test('a place that cannot be a directory is an error of the seam', () => {
   const parent = fresh();
   writeFileSync(join(parent, 'file'), '');
   const storage = posixStorage(join(parent, 'file', 'db'));
-  assert.throws(() => storage.open('f', { create: true }), steleError('unavailable', 'IO_ERROR'));
+  assert.throws(() => storage.open('f', { create: true }), steleError('invalid', 'OPTION_INVALID'));
   rmSync(parent, { recursive: true });
 });
 

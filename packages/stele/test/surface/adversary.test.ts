@@ -73,17 +73,19 @@ test('a single-file backup that the system refuses is a typed error, and leaves 
   const { db } = opened(t);
   await db.put('a', 1);
   mkdirSync(join(directory, 'taken.tar'));
-  await refused(() => db.backup(join(directory, 'taken.tar'), { singleFile: true }), { kind: 'unavailable', code: 'IO_ERROR' });
+  await refused(() => db.backup(join(directory, 'taken.tar'), { singleFile: true }), { kind: 'invalid', code: 'TARGET_NOT_EMPTY' });
   await refused(() => db.backup(join(directory, 'no/such/one.tar'), { singleFile: true }), { kind: 'unavailable', code: 'IO_ERROR' });
   assert.deepEqual(readdirSync(directory), ['taken.tar']);
 });
 
-test('two backups at once to one file: both are whole, and the later one stays', async (t) => {
+test('two backups at once to one file: the first that is whole has the name, the other is refused', async (t) => {
   const directory = scratch(t);
   const { db } = opened(t);
   for (const name of ['a', 'b', 'c']) await db.put(name, new Uint8Array(1 << 20));
   const file = join(directory, 'one.tar');
-  await Promise.all([db.backup(file, { singleFile: true }), db.backup(file, { singleFile: true })]);
+  const both = await Promise.allSettled([db.backup(file, { singleFile: true }), db.backup(file, { singleFile: true })]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  await refused(() => db.backup(file, { singleFile: true }), { kind: 'invalid', code: 'TARGET_NOT_EMPTY' });
   assert.deepEqual(readdirSync(directory), ['one.tar']);
   const storage = memoryStorage();
   await restore(file, storage);

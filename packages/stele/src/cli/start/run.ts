@@ -6,10 +6,11 @@
  * Specification: docs/import.md.
  */
 
-import { existsSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SteleError } from '../../base/errors.ts';
+import { posixStorage } from '../../host/posix/storage.ts';
 import type { Database } from '../../model/types.ts';
 import { open } from '../../node/open.ts';
 import { EXIT_INTERRUPTED, EXIT_OK, failureOf, UsageError } from '../failure.ts';
@@ -29,7 +30,7 @@ const USAGE = `npm start [-- [SOURCE] [--db DIR] [--fresh]]
 
   SOURCE      a git checkout (default: this repository), a directory with issues.jsonl and events.jsonl, or a file of JSON lines
   --db DIR    where the database goes (default: .stele-start, for another source .stele-start-NAME)
-  --fresh     begin anew: the database is deleted first
+  --fresh     begin anew: the database is deleted first, when npm start made it
 `;
 
 /** A rate of fewer would be that of starting. */
@@ -129,7 +130,16 @@ function defaultName(source: Source, given: string | undefined): string {
 function removeDatabase(directory: string): void {
   if (!existsSync(directory)) return;
   if (!existsSync(join(directory, 'pages.db'))) throw new UsageError(`${directory} holds no database, so --fresh does not delete it`);
-  rmSync(directory, { recursive: true });
+  // Only what it made itself, by its name; and only files of a database, whatever else lies there.
+  if (!basename(directory).startsWith('.stele-start'))
+    throw new UsageError(
+      `${directory} was not named by npm start, so --fresh does not delete it: remove it yourself, or give another --db`,
+    );
+  const storage = posixStorage(directory);
+  const lock = storage.lock();
+  for (const name of storage.list()) storage.remove(name);
+  lock.release();
+  storage.close();
 }
 
 interface Run {

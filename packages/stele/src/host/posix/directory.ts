@@ -11,6 +11,7 @@
 
 import { closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SteleError } from '../../base/errors.ts';
 import { codeOf, fromSystem, syncFailure } from './errors.ts';
 
 /** Refusals that mean "not possible here", not "failed". */
@@ -33,12 +34,23 @@ function makePath(directory: string): string | undefined {
     mkdirSync(directory, { mode: 0o700 });
     return directory;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST' && statSync(directory).isDirectory()) return undefined;
+    if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTDIR') return checkDirectory(directory, error);
     const parent = dirname(directory);
     if (codeOf(error) !== 'ENOENT' || existsSync(parent) || parent === directory) throw error;
     const first = makePath(parent);
     mkdirSync(directory, { mode: 0o700 });
     return first ?? directory;
+  }
+}
+
+/** @throws {SteleError} `invalid` OPTION_INVALID naming the file that is in the way */
+function checkDirectory(directory: string, cause: unknown): undefined {
+  for (let at = directory; ; at = dirname(at)) {
+    const found = statSync(at, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true && at === directory) return undefined;
+    if (found !== undefined && !found.isDirectory())
+      throw new SteleError('invalid', 'OPTION_INVALID', `${at} is a file, expected a directory`, { cause });
+    if (at === dirname(at)) throw cause;
   }
 }
 
