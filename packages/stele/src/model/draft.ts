@@ -16,6 +16,7 @@ import { onceKey, receiptOf, repeated } from './once.ts';
 import { describe } from './path/layout.ts';
 import type { Path } from './path/types.ts';
 import { behind, type Place } from './place.ts';
+import { isWithin } from './policy/effective.ts';
 import { WriteSession } from './session.ts';
 import { isStamped, stamped } from './stamp.ts';
 import { checkMembers, type Store } from './store.ts';
@@ -291,10 +292,18 @@ export class Draft {
     try {
       for (const step of this.#steps) if (step.type === 'check') checkVersion(txn, step.key, step.ifVersion);
       const session = new WriteSession(this.#store, txn);
+      // Put with an end that has come: a transaction does not see them, and a batch takes them back all the same.
+      const ended: Uint8Array[] = [];
       for (const step of this.#steps) {
-        if (step.type === 'put') session.putLeaf(step.key, step.value, step.lifetime);
-        else if (step.type === 'delete') session.deleteLeaf(step.key);
-        else if (step.type === 'deleteBelow') session.deleteBelow(step.key);
+        if (step.type === 'put') {
+          session.putLeaf(step.key, step.value, step.lifetime);
+          const { expiresAt = 0 } = step.lifetime;
+          if (expiresAt !== 0 && expiresAt <= txn.timeMs) ended.push(step.key);
+        } else if (step.type === 'delete') session.deleteLeaf(step.key);
+        else if (step.type === 'deleteBelow') {
+          session.deleteBelow(step.key);
+          for (const key of ended) if (isWithin(key, key.length, step.key)) txn.delete(key);
+        }
       }
       session.finish();
       if (this.#onceKey !== undefined) txn.put(this.#onceKey, this.#resultBytes());
