@@ -1,4 +1,4 @@
-/** The command from its sources, as a process: what bin/stele.js is to the build. */
+/** The command from its sources, as a process: what bin/stele.cjs is to the build. */
 
 import { enableCompileCache } from 'node:module';
 
