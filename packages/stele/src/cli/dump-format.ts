@@ -1,7 +1,7 @@
 /**
  * A dump: the state, or the state and its history, as JSON lines that any program can read.
  *
- *   {"stele":"dump","format":1,"version":42,"history":false,…}     first
+ *   {"stele":"dump","format":1,"version":42,"history":false,"total":1204,…}     first
  *   {"policy":"sessions","declared":{"ttl":3600000}}               what is declared, by subtree, sorted
  *   {"path":"users/ada","value":…,"expiresAt":"…"}                 without history: every entry, in path order
  *   {"version":7,"time":"…","actor":"ada","ops":[…]}               with history: every commit, in order
@@ -32,6 +32,8 @@ export interface DumpHead {
   readonly version: number;
   readonly time: string;
   readonly history: boolean;
+  /** Entries, or commits, to come; may be missing, and of entries that expire meanwhile fewer come. */
+  readonly total?: number;
   readonly prefix?: string;
 }
 

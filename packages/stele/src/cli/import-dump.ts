@@ -46,7 +46,7 @@ type Json = Readonly<Record<string, unknown>>;
 export async function importDump(
   database: Database,
   chunks: AsyncIterable<string | Uint8Array>,
-  turn: (done: number) => Promise<void>,
+  turn: (done: number, total: number | undefined) => Promise<void>,
 ): Promise<DumpImport> {
   const lines = linesOf(chunks);
   const first = await lines.next();
@@ -58,6 +58,7 @@ export async function importDump(
       'TARGET_NOT_EMPTY',
       `a dump with history goes into an empty database, this one is at version ${database.version}`,
     );
+  const total = typeof head.total === 'number' ? head.total : undefined;
   const into = new DumpTarget(database, head.history);
   let end: DumpEnd | undefined;
   let last = 1;
@@ -68,7 +69,7 @@ export async function importDump(
       const json = parsed(line);
       if (json['end'] === true) end = json as unknown as DumpEnd;
       else await into.take(json, line);
-      if (line.number % BATCH_OPERATIONS === 0) await turn(into.done);
+      if (line.number % BATCH_OPERATIONS === 0) await turn(into.done, total);
     }
   } finally {
     await into.drain();
@@ -81,7 +82,7 @@ export async function importDump(
     );
   into.declare();
   await database.sync();
-  const { digest } = await digestOf(database, () => turn(into.done));
+  const { digest } = await digestOf(database, () => turn(into.done, total));
   return { head, end, ...into.tally(), digest, isSame: digest === end.digest, wasEmpty };
 }
 

@@ -269,6 +269,12 @@ test('a cut dump is told, and nothing is taken for whole', async (t) => {
     [`${all[0]}\n${all.at(-1)}\n${all[1]}\n`, /line 3: found a line behind the end/],
   ] as const)
     assertRefused(await stele(['--db', join(directory, 'bad'), 'import'], { input }), { exitCode: 2, says }, input.slice(0, 40));
+  const edited = await stele(['--db', join(directory, 'edited'), 'import'], { input: dump.replace('"n":7', '"n":8') });
+  assert.equal(edited.exitCode, 2);
+  assert.match(
+    edited.stderr,
+    /^stele: the dump was changed after it was made: it says sha256:\w+; its entries were imported and have sha256:\w+ \(SOURCE_INVALID\)\n$/,
+  );
   copyFileSync(join(db, 'commits.idx'), join(directory, 'no-backup.tar'));
   assertRefused(
     await stele(['--db', join(directory, 'new'), 'restore', join(directory, 'no-backup.tar')]),

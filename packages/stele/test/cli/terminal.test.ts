@@ -65,9 +65,12 @@ test('no colour with NO_COLOR, --no-color or a dumb terminal; no colour and no t
 test('long work shows how far it is on one line, and takes it away; Ctrl-C ends it and leaves nothing broken', { skip }, async () => {
   const dump = join(directory, 'many.jsonl');
   const entries = Array.from({ length: 60_000 }, (_, n) => `{"path":"rows/#${n}","value":${JSON.stringify('x'.repeat(100))}}`);
-  writeFileSync(dump, `{"stele":"dump","format":1,"version":1,"time":"2026-01-01T00:00:00Z","history":false}\n${entries.join('\n')}\n`);
-  const { text, exitCode } = await atTerminal(['--db', 'many', 'import', dump], [{ see: '/s', type: '\x03' }], { cwd: directory });
-  assert.match(text, /\rimport {3}[\d,]+ lines {3}[\d,]+\/s\x1b\[K/);
+  writeFileSync(
+    dump,
+    `{"stele":"dump","format":1,"version":1,"time":"2026-01-01T00:00:00Z","history":false,"total":60000}\n${entries.join('\n')}\n`,
+  );
+  const { text, exitCode } = await atTerminal(['--db', 'many', 'import', dump], [{ see: ' left', type: '\x03' }], { cwd: directory });
+  assert.match(text, /\rimport {3}[\d,]+ of 60,000 entries {3}\d+ % {3}[\d,]+\/s {3}0:0\d left\x1b\[K/);
   assert.match(text, /\r\x1b\[K(\^C)?interrupted\n$|\^C\r\x1b\[Kinterrupted\n$/);
   assert.equal(exitCode, 130);
   const verified = JSON.parse((await stele(['--db', join(directory, 'many'), 'verify'])).stdout);

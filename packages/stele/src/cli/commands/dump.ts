@@ -36,6 +36,7 @@ export async function dump(call: Call): Promise<number> {
     version: view.version,
     time: timeText(new Date()),
     history: isWithHistory,
+    total: isWithHistory ? view.version : view.count(parsePath(prefix ?? '')),
     ...(prefix === undefined ? {} : { prefix: formatPath(parsePath(prefix)) }),
   };
   const progress = showProgress({ label: 'dump', unit: isWithHistory ? 'commits' : 'entries', out: io.stderr });

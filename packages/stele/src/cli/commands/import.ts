@@ -34,7 +34,7 @@ export async function importAny(call: Call): Promise<number> {
   const prefix = textOption(options, 'prefix');
   const progress = showProgress({
     label: 'import',
-    unit: kind === 'dump' ? 'lines' : kind === 'jsonl' ? 'lines' : 'commits',
+    unit: kind === 'dump' ? 'entries' : kind === 'jsonl' ? 'lines' : 'commits',
     out: io.stderr,
   });
   try {
@@ -71,8 +71,8 @@ async function fromDump({ io, out }: Call, database: Database, source: string, p
   const { entries, commits, policies, empty, digest, isSame, wasEmpty, expired, head, end } = await importDump(
     database,
     chunks,
-    async (done) => {
-      progress.at(done);
+    async (done, total) => {
+      progress.at(done, total);
       await out.turn();
     },
   );
@@ -89,7 +89,11 @@ async function fromDump({ io, out }: Call, database: Database, source: string, p
   if (isTable) await out.line(`${what} imported, now version ${version}; ${same}`);
   else await out.record(answer);
   if (isSame || expired > 0 || !wasEmpty) return EXIT_OK;
-  throw new SteleError('internal', 'INVARIANT', `what was imported has ${digest}, the dump says ${end.digest}`);
+  throw new SteleError(
+    'invalid',
+    'SOURCE_INVALID',
+    `the dump was changed after it was made: it says ${end.digest}; its entries were imported and have ${digest}`,
+  );
 }
 
 async function fromHistory(
