@@ -115,7 +115,8 @@ export function viewOf(
     try {
       return engine.asOf(when, viewOptions);
     } catch (error) {
-      if (!(error instanceof SteleError && error.code === 'VERSION_INVALID' && Number.isSafeInteger(when) && when >= MS_OF_1973)) throw error;
+      if (!(error instanceof SteleError && error.code === 'VERSION_INVALID' && Number.isSafeInteger(when) && when >= MS_OF_1973))
+        throw error;
       throw new SteleError(error.kind, error.code, `version ${when} does not exist yet: for a time, give a Date`, { detail: error.detail });
     }
   }
