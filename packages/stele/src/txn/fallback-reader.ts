@@ -33,6 +33,7 @@ export class FallbackReader extends SightReader {
         monotonicMs: () => host.clock.monotonicMs(),
         debounceMs: settings.debounceMs,
         appended: () => core.applied,
+        applied: () => core.applied,
         onWritten: nothing,
         onDurable: nothing,
         onReported: nothing,

@@ -34,9 +34,11 @@ export interface GroupOptions {
   readonly debounceMs: number;
   /** Newest commit appended to the log buffer. */
   readonly appended: () => number;
+  /** Newest commit that can be read. A large delete is in the log before it is in the tree: nobody is told of it before it is in both. */
+  readonly applied: () => number;
   /** The write returned: everything through `commit` is at kernel level. */
   readonly onWritten: (commit: number) => void;
-  /** The sync returned: everything through `commit` is at device level. */
+  /** Everything through `commit` can be read and is at device level. */
   readonly onDurable: (commit: number) => void;
   /** Commits first..last have been reported at their level. */
   readonly onReported: (first: number, last: number) => void;
@@ -62,6 +64,8 @@ export class GroupCommit {
   written: number;
   durable: number;
   #reported: number;
+  /** Newest commit that was told to be durable. */
+  #toldDurable: number;
   #wanted = 0;
   #writeScheduled = false;
   #syncScheduled = false;
@@ -85,6 +89,7 @@ export class GroupCommit {
     this.written = commit;
     this.durable = commit;
     this.#reported = commit;
+    this.#toldDurable = commit;
   }
 
   get failure(): SteleError | undefined {
@@ -259,10 +264,7 @@ export class GroupCommit {
     this.syncMsLast = elapsed;
     this.syncMsTotal += elapsed;
     if (elapsed > this.syncMsMax) this.syncMsMax = elapsed;
-    if (through > this.durable) {
-      this.durable = through;
-      this.#o.onDurable(through);
-    }
+    if (through > this.durable) this.durable = through;
     this.#report();
   }
 
@@ -285,6 +287,12 @@ export class GroupCommit {
   }
 
   #report(): void {
+    const applied = this.#o.applied();
+    const durable = Math.min(this.durable, applied);
+    if (durable > this.#toldDurable) {
+      this.#toldDurable = durable;
+      this.#o.onDurable(durable);
+    }
     const waiters = this.#waiters;
     const first = this.#reported + 1;
     let at = this.#head;
@@ -299,7 +307,8 @@ export class GroupCommit {
     if (at === waiters.length) {
       if (at > 0) this.#waiters = [];
       this.#head = 0;
-      this.#reported = Math.max(this.#reported, this.#held <= this.durable ? this.written : Math.min(this.written, this.#held - 1));
+      const through = Math.min(this.written, applied, this.#held <= this.durable ? applied : this.#held - 1);
+      this.#reported = Math.max(this.#reported, through);
     } else {
       this.#head = at;
       if (at > 4096 && at * 2 > waiters.length) {

@@ -22,6 +22,7 @@ export function openForRepair(host: Host, settings: Settings): { core: Core; flu
       monotonicMs: () => host.clock.monotonicMs(),
       debounceMs: settings.debounceMs,
       appended: () => core.log.headCommit,
+      applied: () => core.applied,
       onWritten: nothing,
       onDurable: nothing,
       onReported: nothing,

@@ -72,6 +72,7 @@ class StoredEngine extends WritingEngine implements Engine {
         monotonicMs: () => host.clock.monotonicMs(),
         debounceMs: settings.debounceMs,
         appended: () => log.headCommit,
+        applied: () => core.applied,
         onWritten: () => core.share?.publish(),
         onDurable: (commit) => this.#tellDurable(commit),
         onReported: (first, last) => this.#reported(first, last),

@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { faultyHost } from '../../src/host/faulty/host.ts';
+import { openDatabase } from '../../src/model/open.ts';
+import { withTicks } from '../crash/machine.ts';
 import { openTest, testWorld } from '../policies/kit.ts';
 
 const forEver = Number.POSITIVE_INFINITY;
@@ -88,4 +91,25 @@ test('a transaction in which an index refused a write commits nothing, also when
   await assert.rejects(tx.committed, { code: 'INDEX_KEY_TOO_LONG' });
   assert.equal(db.version, version);
   await db.close();
+});
+
+test('who watches, and who waits for changes, is told of a delete so large that it is applied in slices', async () => {
+  // A sync between two slices took the commit, which was in the log already, for written and reported: nothing of it could be read yet, and when it
+  // could nobody was told.
+  const machine = faultyHost();
+  const host = withTicks(machine);
+  const db = openDatabase({ host, targets: undefined as never, cacheMemory: 1 << 20, release: async () => {} }, {});
+  db.batchSync(Array.from({ length: 1000 }, (_, at) => ({ type: 'put', path: ['n', at], value: new Uint8Array(900) }) as const));
+  const told: unknown[] = [];
+  db.watch('', ({ version }) => told.push(['watch', version]));
+  const stream = db.changes();
+  stream.next().then(({ value }) => told.push(['changes', value?.version]));
+  const { version } = await machine.drive(db.deleteTree('n'));
+  await machine.drive(db.sync());
+  await machine.runUntilIdle();
+  assert.deepEqual(told.sort(), [
+    ['changes', version],
+    ['watch', version],
+  ]);
+  await machine.drive(db.close());
 });
