@@ -101,7 +101,11 @@ test('where there is no whole history it says so and shows a sample', options, a
 test('an interrupt ends it in order, and the next run goes on there', options, async (t) => {
   const below = realpathSync(scratch(t));
   makeLongRepository(join(below, 'long'), 400);
-  const child = spawn(process.execPath, [start, 'long'], { cwd: below, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [start, 'long'], {
+    cwd: below,
+    env: { ...process.env, INIT_CWD: below },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text;
