@@ -18,9 +18,19 @@ import type { Change, ChangeOperation, CommitRecord } from './types.ts';
 const STRETCH_COMMITS = 64;
 const STRETCH_BYTES = 1024 * 1024;
 
-/** Commits after `from` to `through`, oldest first; never more than are handed to the kernel. Default: what is durable now. */
+/**
+ * Commits after `from` to `through`, oldest first; never more than are handed to the kernel. Default: what is durable now.
+ *
+ * @throws {SteleError} `invalid` HISTORY_EXPIRED before the first when one of them is no longer kept; `corrupt` in the place of one that is lost
+ */
 export function* changesAfter(core: Core, from: number, limit?: number): Generator<Change, undefined> {
   const through = limit === undefined ? core.durable : Math.min(limit, core.status === 'failed' ? core.durable : core.visible);
+  if (from < through && !core.segments.hasAllFrom(from + 1)) {
+    // Segments go in any order, so what is next to `from` may be there, and what is behind that not.
+    const hole = core.segments.newestMissing(from + 1);
+    const error = hole === 0 ? undefined : gone(core, hole);
+    if (error?.kind === 'invalid') throw error;
+  }
   for (let last = from; last < through; ) {
     core.assertReadable();
     const stretch = readStretch(core, last + 1, through);

@@ -71,6 +71,13 @@ export class SegmentMap {
     return commit >= this.#wholeFrom;
   }
 
+  /** The newest commit from `first` on whose record is not all there; 0 when there is none. Cost: mostly one look; O(commits) at worst. */
+  newestMissing(first: number): number {
+    let commit = this.#wholeFrom - 1;
+    while (commit >= first && this.has(commit)) commit--;
+    return commit < first ? 0 : commit;
+  }
+
   /** Numbers of the segments that may hold a part of the commit's record. */
   holders(commit: number): number[] {
     const numbers: number[] = [];
