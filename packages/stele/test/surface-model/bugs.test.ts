@@ -13,16 +13,17 @@ const PROGRAMS = 120;
 /** Of bugs that need a program of some luck: the first that has it. Where generate.ts changed, the others are tried. */
 const SEEN_BY: Partial<Record<Bug, number>> = {
   'after is inclusive': 22,
-  'children forgets the limit': 79,
+  'children forgets the limit': 77,
   'getTree goes one level too deep': 8,
   'last gives the first': 9,
-  'the ttl of a subtree is forgotten': 29,
+  'the ttl of a subtree is forgotten': 44,
   'deleteTree spares the value at the path': 8,
   'a history forgets ends by expiry': 11,
   'a diff forgets what was deleted': 6,
+  'a watcher is not told of every seventh commit': 11,
   'what a transaction read may change': 9,
   'peek joins what was read': 19,
-  'own writes are not scanned': 42,
+  'own writes are not scanned': 34,
 };
 
 test('what the bugs are put in with changes nothing by itself', async () => {
